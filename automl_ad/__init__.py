@@ -1,0 +1,25 @@
+"""Label-free search for anomaly detectors: `search`, and `Scorer` to use what it found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from automl_ad.artifact import Scorer as Scorer
+    from automl_ad.search import search as search
+
+__version__ = "0.1.0"
+__all__ = ["Scorer", "__version__", "search"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the two public names on first use, so that `automl-ad --help` stays instant."""
+    if name == "search":
+        from automl_ad.search import search
+
+        return search
+    if name == "Scorer":
+        from automl_ad.artifact import Scorer
+
+        return Scorer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

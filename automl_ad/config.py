@@ -1,0 +1,94 @@
+"""The settings of one search, validated once at construction and passed on explicitly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from automl_ad.errors import ConfigError
+
+TrainingData = Literal["unknown", "clean"]
+ExecutorName = Literal["local", "ray"]
+Preset = Literal["fast", "balanced", "thorough"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """What to read, and which columns are not features."""
+
+    sources: tuple[str, ...]
+    label_column: str | None = None
+    id_column: str | None = None
+    drop: tuple[str, ...] = ()
+    max_rows: int = 20_000
+    """More rows than this are sampled. 20,000: neighbours and density estimates hardly change beyond it,
+    and a default deep trial stays below half a minute on one core."""
+
+    def __post_init__(self) -> None:
+        require(bool(self.sources), "at least one data source must be given, got none")
+        require(self.max_rows >= 20, f"--max-rows must be at least 20, got {self.max_rows}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchConfig:
+    """How to search and how to judge. The study folder keeps it; `--resume` must agree with it."""
+
+    preset: Preset = "balanced"
+    max_trials: int = 40
+    """Sampled and published-default trials; baseline rows come on top."""
+    time_budget_s: float | None = None
+    seed: int = 0
+    training_data: TrainingData = "unknown"
+    n_members: int = 4
+    panel_rows: int = 2_000
+    contamination: float | None = None
+    """Assumed share of anomalies: sets the threshold only, never the ranking."""
+    alert_rate: float = 0.01
+    random_share: float = 0.25
+    """Smallest share of the samples that is purely random, the control arm of the search."""
+    keep_bytes: int = 2_000_000_000
+    detectors: tuple[str, ...] | None = None
+    """Search only these; None means all of the preset."""
+
+    def __post_init__(self) -> None:
+        require(self.max_trials >= 1, f"--max-trials must be at least 1, got {self.max_trials}")
+        require(
+            self.time_budget_s is None or self.time_budget_s > 0,
+            f"--time-budget must be positive, got {self.time_budget_s} s",
+        )
+        require(0 <= self.seed < 2**31, f"--seed must be in [0, 2147483648), got {self.seed}")
+        require(1 <= self.n_members <= 64, f"--members must be in [1, 64], got {self.n_members}")
+        require(self.panel_rows >= 20, f"--panel-rows must be at least 20, got {self.panel_rows}")
+        require(
+            self.contamination is None or 0 < self.contamination <= 0.5,
+            f"--contamination must be in (0, 0.5], got {self.contamination}",
+        )
+        require(0 < self.alert_rate < 1, f"--alert-rate must be in (0, 1), got {self.alert_rate}")
+        require(0 <= self.random_share <= 1, f"random_share must be in [0, 1], got {self.random_share}")
+        require(self.keep_bytes > 0, f"--keep-bytes must be positive, got {self.keep_bytes}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExecutorConfig:
+    """Where trials run. Not part of the study's identity: a study may be resumed elsewhere."""
+
+    name: ExecutorName = "local"
+    address: str | None = None
+    """None starts a private Ray on this machine; `auto` or HOST:PORT joins a cluster."""
+    max_concurrent: int | None = None
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(self.cpus_per_trial > 0, f"--cpus-per-trial must be positive, got {self.cpus_per_trial}")
+        require(self.gpus_per_trial >= 0, f"--gpus-per-trial must not be negative, got {self.gpus_per_trial}")
+        require(
+            self.max_concurrent is None or self.max_concurrent >= 1,
+            f"--max-concurrent must be at least 1, got {self.max_concurrent}",
+        )
+
+
+def require(holds: bool, rule: str, hint: str = "") -> None:
+    """Raise ConfigError with the rule unless it holds."""
+    if not holds:
+        raise ConfigError(rule, hint)

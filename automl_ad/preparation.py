@@ -1,0 +1,77 @@
+"""From a table to what every trial of a study sees: the split, fitted preprocessing, the panel, the probes.
+
+Everything here follows from the table and the seed, so that a resumed study sees the same rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_ad.config import SearchConfig
+from automl_ad.criteria import make_probes
+from automl_ad.data import Preprocessor, Table
+from automl_ad.trial import TrialData
+
+HELD_OUT_SHARE = 0.2
+"""SELECTION 2: a held-out fifth, fixed per study."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Prepared:
+    """The fitted preprocessing, the data of every trial, and where the panel's rows stand in the source."""
+
+    preprocessor: Preprocessor
+    data: TrialData
+    panel_positions: npt.NDArray[np.int64]
+
+
+def prepare(table: Table, config: SearchConfig) -> Prepared:
+    """Fit preprocessing once and draw the panel.
+
+    Training data `unknown`: every row is fitted, the panel is a random sample of them. `clean`: a fifth
+    is held out, preprocessing and detectors see the rest only, panel and probes come from the held-out
+    part only (fitted and held-out rows never share a panel).
+    """
+    rng = np.random.default_rng(config.seed)
+    fit_rows, panel_rows = _split(table.columns.num_rows, config, rng)
+    fitted_part = table.columns.take(fit_rows)
+    preprocessor = Preprocessor.fit(fitted_part)
+    panel_ND = preprocessor.encode(table.columns.take(panel_rows))
+    data = TrialData(
+        rows_ND=preprocessor.encode(fitted_part),
+        panel_ND=panel_ND,
+        scalers=preprocessor.scalers,
+        probes=_probes(preprocessor, panel_ND, config) if config.training_data == "clean" else {},
+    )
+    return Prepared(preprocessor=preprocessor, data=data, panel_positions=table.row_positions[panel_rows])
+
+
+def _split(
+    n_rows: int, config: SearchConfig, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(fitted rows, panel rows), both ascending."""
+    if config.training_data == "clean":
+        order = rng.permutation(n_rows)
+        n_held_out = round(n_rows * HELD_OUT_SHARE)
+        held_out, fitted = order[:n_held_out], order[n_held_out:]
+        return np.sort(fitted), np.sort(held_out[: config.panel_rows])
+    panel = rng.permutation(n_rows)[: config.panel_rows]
+    return np.arange(n_rows), np.sort(panel)
+
+
+def _probes(
+    preprocessor: Preprocessor, panel_ND: npt.NDArray[np.float64], config: SearchConfig
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Pseudo-anomalies made in the study's reference scale, back in encoded units."""
+    prep = reference_prep(preprocessor)
+    z_ND = preprocessor.scale(panel_ND, prep).astype(np.float64)
+    probes = make_probes(z_ND, n_rows=len(z_ND), seed=config.seed)
+    return {name: preprocessor.unscale(z_PD, prep) for name, z_PD in probes.items()}
+
+
+def reference_prep(preprocessor: Preprocessor) -> str:
+    """The scale of baselines and probes: z-scored columns, or pixels in [0, 1]."""
+    return "unit" if preprocessor.schema.kind == "image" else "zscore"

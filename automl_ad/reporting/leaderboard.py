@@ -1,0 +1,70 @@
+"""The ranked table of a study: the best candidate of each trial, every baseline row, and why others are out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from automl_ad.results import Audit, RankedCandidate, Selection
+
+N_ROWS = 15
+"""Baseline rows come on top of these."""
+
+
+def leaderboard(selection: Selection, audit: Audit | None) -> RenderableType:
+    """The table, the vetoes and the verdict. With an audit, AUROC and AP columns that selection never saw."""
+    criteria = list(dict.fromkeys(name for row in selection.ranking for name in row.criteria))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in ("rank", "candidate", "detector", "origin", *criteria, "aggregate"):
+        table.add_column(header, justify="left" if header in ("candidate", "detector", "origin") else "right")
+    if audit is not None:
+        table.add_column("AUROC*", justify="right")
+        table.add_column("AP*", justify="right")
+    for rank, row in _shown(selection.ranking):
+        table.add_row(*_cells(rank, row, criteria, audit), style="bold" if row.key == selection.best else "")
+    return Group(table, *_notes(selection, audit))
+
+
+def _shown(ranking: Sequence[RankedCandidate]) -> Iterable[tuple[int, RankedCandidate]]:
+    """(rank, row): the leading candidate of each trial, and all baseline rows."""
+    seen: set[int] = set()
+    n_shown = 0
+    for rank, row in enumerate(ranking, start=1):
+        if row.veto or row.key.trial in seen:
+            continue
+        seen.add(row.key.trial)
+        n_shown += row.origin != "baseline"
+        if row.origin == "baseline" or n_shown <= N_ROWS:
+            yield rank, row
+
+
+def _cells(rank: int, row: RankedCandidate, criteria: Sequence[str], audit: Audit | None) -> list[str]:
+    cells = [str(rank), str(row.key), row.detector, row.origin]
+    cells += [_figure(row.criteria.get(name)) for name in criteria] + [_figure(row.aggregate)]
+    if audit is not None:
+        metrics = audit.candidates[row.key]
+        cells += [_figure(metrics.auroc), _figure(metrics.average_precision)]
+    return cells
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _notes(selection: Selection, audit: Audit | None) -> Iterable[str]:
+    yield ""
+    vetoes = Counter(row.veto.split(",")[0].split(":")[0] for row in selection.ranking if row.veto)
+    for reason, count in vetoes.most_common():
+        yield f"vetoed: {count} candidates, {reason}"
+    yield f"best single candidate: {selection.best or 'none'}"
+    parts = ", ".join(f"{part.key} x {part.weight:.2f}" for part in selection.output)
+    yield f"default output ({selection.output_kind}): {parts}"
+    if audit is not None:
+        yield (
+            f"* audit after selection, {audit.n_anomalies} anomalies in {audit.n_rows} panel rows: output AUROC "
+            f"{audit.output.auroc:.3f}, AP {audit.output.average_precision:.3f}"
+        )
+    yield selection.verdict

@@ -1,0 +1,161 @@
+"""The records that travel between the steps: what a trial was, what it produced, what was selected.
+
+Shapes: S members, N panel rows, P probe rows, K candidates, E epochs. Scores are higher = stranger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Value = bool | int | float | str
+FloatArray = npt.NDArray[np.floating]
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+Origin = Literal["baseline", "default", "sampled", "random"]
+TrialState = Literal["completed", "stopped", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialConfig:
+    """One point of the search space. `origin`: a baseline row, a published default, TPE, or the control arm."""
+
+    detector: str
+    params: Mapping[str, Value]
+    origin: Origin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class CandidateKey:
+    """What is judged and ranked. `checkpoint` is the number of epochs trained; 0 for closed-form detectors."""
+
+    trial: int
+    score_type: str
+    checkpoint: int
+
+    def __str__(self) -> str:
+        return f"{self.trial}/{self.score_type}@{self.checkpoint}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Candidate:
+    """One score type of one checkpoint of one trial, as seen on the panel."""
+
+    key: CandidateKey
+    detector: str
+    panel_scores: npt.NDArray[np.float32]
+    """[N], mean over the members left."""
+    probe_scores: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    """Pseudo-anomaly generator -> [P]; empty unless the study made probes."""
+    objective: float | None = None
+    """What the sampler maximises: pool-free and scale-free."""
+    member_agreement: float | None = None
+    """Mean pairwise Spearman over members; None with fewer than two members, never 1."""
+    member_jaccard: float | None = None
+    """Mean pairwise Jaccard of the top 5 % over members; None with fewer than two."""
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+    """Facts of the checkpoint, such as `latent_variance` or `gamma_balance_start`, `gamma_balance_end`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class TrialResult:
+    """How one trial ended and everything later steps need of it."""
+
+    trial: int
+    config: TrialConfig
+    seed: int
+    state: TrialState
+    reason: str = ""
+    """Why it failed or stopped; empty for completed trials."""
+    candidates: tuple[Candidate, ...] = ()
+    losses: npt.NDArray[np.float32] | None = None
+    """[S, E], NaN from the epoch on in which a member was dropped; None for closed-form detectors."""
+    weights: Mapping[int, Arrays] = field(default_factory=dict)
+    """Kept checkpoint -> the detector's arrays; empty when the result was read back without them."""
+    n_features: int = 0
+    n_members: int = 1
+    """Members alive at the end: the leading axis of the kept weights."""
+    n_parameters: int = 0
+    seconds: float = 0.0
+    peak_bytes: int = 0
+
+    @property
+    def objective(self) -> float | None:
+        """The best objective over the candidates; None when there is none."""
+        return max((c.objective for c in self.candidates if c.objective is not None), default=None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RankedCandidate:
+    """One row of the leaderboard."""
+
+    key: CandidateKey
+    detector: str
+    origin: Origin
+    criteria: Mapping[str, float | None]
+    """Criterion -> value; None where the criterion is absent for this candidate."""
+    aggregate: float | None
+    """The rank aggregate in [0, 1], higher = better; None when vetoed."""
+    veto: str = ""
+    """Why it may not be selected; empty when it may."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightedPart:
+    """One candidate of the output and its weight; weights sum to 1."""
+
+    key: CandidateKey
+    weight: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """What was chosen and why. `ranking` is best first, vetoed candidates last, baseline rows included."""
+
+    ranking: tuple[RankedCandidate, ...]
+    best: CandidateKey | None
+    """The single best candidate that may be exported."""
+    output: tuple[WeightedPart, ...]
+    """The default output: an ensemble with the anchors, or one candidate."""
+    output_kind: Literal["ensemble", "single", "anchors"]
+    is_distinguishable: bool
+    """False: nothing beats the anchors' average by more than noise; `output_kind` is then "anchors"."""
+    verdict: str
+    """Two or three sentences for a person."""
+    confidence: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metrics:
+    """Judgement of one column of scores with labels; made in `automl_ad.evaluation` only."""
+
+    auroc: float
+    average_precision: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Audit:
+    """Metrics of the output and of every ranked candidate on the panel, made after selection."""
+
+    output: Metrics
+    candidates: Mapping[CandidateKey, Metrics]
+    n_rows: int
+    n_anomalies: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class AnomalyScores:
+    """What a scorer says of M rows, in the library, over gRPC and in files by the same names."""
+
+    anomaly_score: npt.NDArray[np.float64]
+    """[M], higher = stranger; comparable only within one version of one model."""
+    percentile: npt.NDArray[np.float64]
+    """[M], share of the panel in percent (0 to 100) that scores at most this high."""
+    is_anomaly: npt.NDArray[np.bool_]
+    """[M], whether the score lies above the threshold."""
+    threshold: float
+    model: str
+    version: str

@@ -1,0 +1,151 @@
+"""Open Inference tensors -> rows, scores -> Open Inference tensors, typed and raw.
+
+All-numeric models take one tensor `rows` [M, F] in schema order; every model takes one tensor [M] for every
+column. Timestamps travel as INT64 microseconds since 1970 UTC. A missing number is NaN; the protocol has no
+form for other missing values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from automl_ad.errors import RowsError
+from automl_ad.rpc.datatypes import DATATYPES, read_raw, read_typed
+from automl_ad.rpc.oip import open_inference_grpc_pb2 as pb
+from automl_ad.rpc.rows import Rows, check_count, check_names, check_width, near_match
+
+if TYPE_CHECKING:
+    from automl_ad.data import Schema
+    from automl_ad.results import AnomalyScores
+
+ROWS = "rows"
+_INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
+_TAKES = {
+    "numeric": ("FP64", "FP32", *_INTEGERS),
+    "boolean": ("BOOL",),
+    "categorical": ("BYTES", "INT64", "FP64", "BOOL"),
+    "timestamp": ("INT64",),
+}
+"""Kind of a feature -> datatypes of its tensor; the first is the one that metadata names."""
+_OUTPUTS = {"anomaly_score": "FP64", "percentile": "FP64", "is_anomaly": "BOOL"}
+
+Tensor = pb.ModelInferRequest.InferInputTensor
+Metadata = pb.ModelMetadataResponse.TensorMetadata
+
+
+def input_metadata(schema: Schema) -> list[Metadata]:
+    """The tensors a request should carry: the matrix where the schema allows it, else the columns."""
+    if all(feature.kind == "numeric" for feature in schema.features):
+        return [Metadata(name=ROWS, datatype="FP64", shape=[-1, len(schema.features)])]
+    return [Metadata(name=f.name, datatype=_TAKES[f.kind][0], shape=[-1]) for f in schema.features]
+
+
+def output_metadata() -> list[Metadata]:
+    """The tensors an answer carries."""
+    return [Metadata(name=name, datatype=datatype, shape=[-1]) for name, datatype in _OUTPUTS.items()]
+
+
+def n_values(request: pb.ModelInferRequest) -> int:
+    """How many values the request claims to carry, without decoding any."""
+    return sum(prod(tensor.shape) for tensor in request.inputs)
+
+
+def rows_of(request: pb.ModelInferRequest, schema: Schema, max_rows: int) -> Rows:
+    """The rows of a request, as `Scorer.score` takes them. RowsError: they do not fit the schema."""
+    _check_contents(request)
+    if [tensor.name for tensor in request.inputs] == [ROWS] and len(request.inputs[0].shape) != 1:
+        return _matrix(request, schema, max_rows)
+    check_names([tensor.name for tensor in request.inputs], schema)
+    kinds = {feature.name: feature.kind for feature in schema.features}
+    columns = {
+        tensor.name: _column(request, index, kinds[tensor.name], max_rows)
+        for index, tensor in enumerate(request.inputs)
+    }
+    _check_equal_lengths(columns)
+    return pa.table({feature.name: columns[feature.name] for feature in schema.features})
+
+
+def wanted_outputs(request: pb.ModelInferRequest) -> list[str]:
+    """Names of the outputs to answer with, in the order asked for; all when none is named."""
+    names = [output.name for output in request.outputs]
+    for name in names:
+        if name not in _OUTPUTS:
+            raise RowsError(f"the model has no output {name!r}", near_match(name, _OUTPUTS))
+    return names or list(_OUTPUTS)
+
+
+def infer_response(
+    scores: AnomalyScores, request: pb.ModelInferRequest, outputs: Sequence[str]
+) -> pb.ModelInferResponse:
+    """The named outputs; raw when the request was raw."""
+    response = pb.ModelInferResponse(model_name=scores.model, model_version=scores.version, id=request.id)
+    for name in outputs:
+        values = getattr(scores, name)
+        output = response.outputs.add(name=name, datatype=_OUTPUTS[name], shape=[len(values)])
+        if request.raw_input_contents:
+            response.raw_output_contents.append(values.astype(DATATYPES[output.datatype].dtype).tobytes())
+        else:
+            getattr(output.contents, DATATYPES[output.datatype].field).extend(values.tolist())
+    return response
+
+
+def _check_contents(request: pb.ModelInferRequest) -> None:
+    n_raw, n_inputs = len(request.raw_input_contents), len(request.inputs)
+    if not n_raw:
+        return
+    if n_raw != n_inputs:
+        raise RowsError(f"raw_input_contents must have one entry for each of {n_inputs} inputs, got {n_raw}")
+    for tensor in request.inputs:
+        if tensor.HasField("contents"):
+            raise RowsError(f"values must be either raw or typed, got both for input {tensor.name!r}")
+
+
+def _matrix(request: pb.ModelInferRequest, schema: Schema, max_rows: int) -> npt.NDArray[np.floating]:
+    tensor = request.inputs[0]
+    _check_datatype(tensor, ("FP64", "FP32"))
+    if len(tensor.shape) != 2:
+        raise RowsError(
+            f"input {ROWS!r} must have shape [M, {len(schema.features)}], got {list(tensor.shape)}"
+        )
+    check_count(tensor.shape[0], max_rows)
+    check_width(tensor.shape[1], schema)
+    return np.asarray(_values(request, 0)).reshape(tensor.shape)
+
+
+def _column(request: pb.ModelInferRequest, index: int, kind: str, max_rows: int) -> pa.Array:
+    tensor = request.inputs[index]
+    _check_datatype(tensor, _TAKES[kind])
+    if len(tensor.shape) != 1:
+        raise RowsError(f"input {tensor.name!r} must have shape [M], got {list(tensor.shape)}")
+    check_count(tensor.shape[0], max_rows)
+    array = pa.array(_values(request, index))
+    return array.cast(pa.timestamp("us", tz="UTC")) if kind == "timestamp" else array
+
+
+def _check_datatype(tensor: Tensor, accepted: Sequence[str]) -> None:
+    if tensor.datatype not in accepted:
+        raise RowsError(
+            f"input {tensor.name!r} must have datatype {' or '.join(accepted)}, got {tensor.datatype!r}"
+        )
+
+
+def _values(request: pb.ModelInferRequest, index: int) -> Any:
+    tensor = request.inputs[index]
+    n_values = prod(tensor.shape)
+    if request.raw_input_contents:
+        return read_raw(tensor.name, DATATYPES[tensor.datatype], request.raw_input_contents[index], n_values)
+    return read_typed(tensor.name, DATATYPES[tensor.datatype], tensor.contents, n_values)
+
+
+def _check_equal_lengths(columns: dict[str, pa.Array]) -> None:
+    lengths = {name: len(column) for name, column in columns.items()}
+    first = next(iter(lengths.values()))
+    for name, length in lengths.items():
+        if length != first:
+            raise RowsError(f"all inputs must have {first} values like the first, got {length} in {name!r}")

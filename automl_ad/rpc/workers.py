@@ -1,0 +1,32 @@
+"""Where scoring runs: small requests on the event loop, others on threads, so that the loop never waits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+_INLINE_VALUES = 1_024
+
+
+class Workers:
+    """Threads for scoring. Torch and numpy release the GIL in what takes long."""
+
+    def __init__(self, n_threads: int | None = None) -> None:
+        """One thread a core unless told otherwise."""
+        self._threads = ThreadPoolExecutor(n_threads or os.cpu_count(), thread_name_prefix="scoring")
+
+    async def run(self, answer: Callable[[Request], Response], request: Request, n_values: int) -> Response:
+        """`answer(request)`. When its deadline passes a call leaves the queue; one that began runs on."""
+        if n_values <= _INLINE_VALUES:
+            return answer(request)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, answer, request)
+
+    def close(self) -> None:
+        """Drop what is queued and wait for what runs."""
+        self._threads.shutdown(cancel_futures=True)

@@ -1,0 +1,63 @@
+"""The space of one detector: shipped, by name, or a user's own, by path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from automl_ad.errors import SpaceError
+from automl_ad.results import Value
+from automl_ad.space.detector_space import DetectorSpace
+from automl_ad.space.file_format import CategoricalEntry, DataKind, DetectorFile, FloatEntry, IntEntry
+from automl_ad.space.near import check_known
+from automl_ad.space.parameter import Parameter
+from automl_ad.space.reading import parse_file
+from automl_ad.space.rules import check_like_shipped, check_parameters
+from automl_ad.space.shipped import detector_names, detector_text
+
+
+def load_detector(name: str, *, data_kind: DataKind) -> DetectorSpace:
+    """The shipped space of one detector, without a preset's caps."""
+    text, file = detector_text(name)
+    return parse_detector(text, file, data_kind)
+
+
+def load_space_file(path: Path, *, data_kind: DataKind = "tabular") -> DetectorSpace:
+    """A user's own space for a shipped detector.
+
+    SpaceError names the file, the key, the rule and what was found.
+    """
+    space = parse_detector(read_text(path), path.name, data_kind)
+    check_known("detector", space.detector, detector_names(), file=path.name)
+    shipped = load_detector(space.detector, data_kind=data_kind)
+    check_like_shipped(space.parameters, {p.name: p for p in shipped.parameters}, file=path.name)
+    return space
+
+
+def read_text(path: Path) -> str:
+    """The text of a user's file; SpaceError when there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpaceError(f"a search-space file must be readable text, got {path}: {error}") from error
+
+
+def parse_detector(text: str, file: str, data_kind: DataKind) -> DetectorSpace:
+    """The space that a text describes, for one kind of data; SpaceError names `file`."""
+    content = parse_file(DetectorFile, text, file=file)
+    parameters = tuple(_parameter(name, entry, data_kind) for name, entry in content.parameters.items())
+    check_parameters(parameters, file=file)
+    return DetectorSpace(detector=content.detector, parameters=parameters)
+
+
+def _parameter(name: str, entry: FloatEntry | IntEntry | CategoricalEntry, data_kind: DataKind) -> Parameter:
+    """The parameter with the entry's override for this kind of data applied."""
+    override = entry.image if data_kind == "image" else entry.tabular
+    fields = entry.model_dump(exclude={"type", "when", "tabular", "image"})
+    fields |= override.model_dump(exclude_none=True) if override else {}
+    choices = tuple(fields.pop("choices", ()))
+    when = {other: _as_tuple(values) for other, values in entry.when.items()}
+    return Parameter(name=name, kind=entry.type, choices=choices, when=when, **fields)
+
+
+def _as_tuple(values: Value | list[Value]) -> tuple[Value, ...]:
+    return tuple(values) if isinstance(values, list) else (values,)

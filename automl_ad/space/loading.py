@@ -1,0 +1,116 @@
+"""From the name of a preset to everything one search may try."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+from automl_ad.errors import SpaceError
+from automl_ad.results import TrialConfig
+from automl_ad.space.detector_loading import load_detector, load_space_file, read_text
+from automl_ad.space.detector_space import DetectorSpace
+from automl_ad.space.file_format import BaselineEntry, BaselinesFile, DataKind, PresetFile
+from automl_ad.space.near import check_known
+from automl_ad.space.reading import parse_file
+from automl_ad.space.rules import check_parameters
+from automl_ad.space.search_space import Preset, SearchSpace
+from automl_ad.space.shipped import BASELINES, PRESET_PREFIX, baselines_text, detector_names, preset_text
+
+
+def load_space(preset: str, *, data_kind: DataKind, only: tuple[str, ...] | None = None) -> SearchSpace:
+    """The shipped search space of a preset, for one kind of data.
+
+    `only` names the detectors to search instead of the preset's own; its caps hold for them too.
+    Raises SpaceError, with the nearest name, for an unknown preset or detector.
+
+    >>> space = load_space("fast", data_kind="tabular", only=("knn",))
+    >>> space.detectors["knn"].defaults()
+    {'prep': 'zscore', 'n_neighbors': 50, 'aggregate': 'mean'}
+    """
+    chosen = load_preset(preset)
+    names = chosen.detectors if only is None else only
+    if not names:
+        raise SpaceError("at least one detector must be searched, got none")
+    return SearchSpace(
+        preset=chosen,
+        detectors={name: _capped(load_detector(name, data_kind=data_kind), chosen) for name in names},
+        named_baselines=load_baselines(data_kind=data_kind),
+    )
+
+
+def load_preset(name: str) -> Preset:
+    """A shipped preset, checked."""
+    return _parse_preset(*preset_text(name))
+
+
+def load_baselines(*, data_kind: DataKind) -> dict[str, TrialConfig]:
+    """Name -> fixed config, complete with the published defaults."""
+    return _parse_baselines(*baselines_text(), data_kind)
+
+
+def validate_file(path: Path) -> None:
+    """Raise SpaceError unless the file is valid for every kind of data.
+
+    Its name says what it is: `preset_*.toml`, `baselines.toml`, or else the space of a detector.
+    """
+    if path.stem.startswith(PRESET_PREFIX):
+        _parse_preset(read_text(path), path.name)
+        return
+    for data_kind in get_args(DataKind):
+        if path.stem == BASELINES:
+            _parse_baselines(read_text(path), path.name, data_kind)
+        else:
+            load_space_file(path, data_kind=data_kind)
+
+
+def _parse_preset(text: str, file: str) -> Preset:
+    content = parse_file(PresetFile, text, file=file)
+    preset = Preset(
+        name=content.name,
+        description=content.description.strip(),
+        detectors=tuple(content.detectors),
+        n_members=content.n_members,
+        caps=content.caps,
+    )
+    _check_preset(preset, file)
+    return preset
+
+
+def _check_preset(preset: Preset, file: str) -> None:
+    names = preset.detectors
+    if not names or len(set(names)) < len(names):
+        raise SpaceError(f"detectors must be named, each once, in {file}, got {', '.join(names) or 'none'}")
+    for name in names:
+        check_known("detector", name, detector_names(), file=file)
+    spaces = [load_detector(name, data_kind="tabular") for name in names]
+    counts = {p.name for space in spaces for p in space.parameters if p.kind == "int"}
+    for name in preset.caps:
+        check_known("cap on an int parameter", name, sorted(counts), file=file)
+    for space in spaces:
+        check_parameters(_capped(space, preset).parameters, file=f"{space.detector}.toml under {file}")
+
+
+def _capped(space: DetectorSpace, preset: Preset) -> DetectorSpace:
+    """The space with the preset's caps on its int parameters."""
+    caps = preset.caps
+    parameters = (
+        p.capped(caps[p.name]) if p.kind == "int" and p.name in caps else p for p in space.parameters
+    )
+    return replace(space, parameters=tuple(parameters))
+
+
+def _parse_baselines(text: str, file: str, data_kind: DataKind) -> dict[str, TrialConfig]:
+    content = parse_file(BaselinesFile, text, file=file)
+    return {name: _baseline(name, entry, file, data_kind) for name, entry in content.baselines.items()}
+
+
+def _baseline(name: str, entry: BaselineEntry, file: str, data_kind: DataKind) -> TrialConfig:
+    check_known("detector", entry.detector, detector_names(), file=file)
+    space = load_detector(entry.detector, data_kind=data_kind)
+    params = space.defaults() | entry.params
+    try:
+        space.validate(params)
+    except SpaceError as error:
+        raise SpaceError(f"baseline '{name}' in {file}: {error.message}", error.hint) from error
+    return TrialConfig(detector=entry.detector, params=params, origin="baseline")
