@@ -39,7 +39,8 @@ class SearchConfig:
     time_budget_s: float | None = None
     seed: int = 0
     training_data: TrainingData = "unknown"
-    n_members: int = 4
+    n_members: int | None = None
+    """Networks of one configuration trained at once; None takes the preset's number."""
     panel_rows: int = 2_000
     contamination: float | None = None
     """Assumed share of anomalies: sets the threshold only, never the ranking."""
@@ -57,7 +58,10 @@ class SearchConfig:
             f"--time-budget must be positive, got {self.time_budget_s} s",
         )
         require(0 <= self.seed < 2**31, f"--seed must be in [0, 2147483648), got {self.seed}")
-        require(1 <= self.n_members <= 64, f"--members must be in [1, 64], got {self.n_members}")
+        require(
+            self.n_members is None or 1 <= self.n_members <= 64,
+            f"--members must be in [1, 64], got {self.n_members}",
+        )
         require(self.panel_rows >= 20, f"--panel-rows must be at least 20, got {self.panel_rows}")
         require(
             self.contamination is None or 0 < self.contamination <= 0.5,

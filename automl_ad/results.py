@@ -5,6 +5,7 @@ Shapes: S members, N panel rows, P probe rows, K candidates, E epochs. Scores ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -73,8 +74,12 @@ class TrialResult:
     candidates: tuple[Candidate, ...] = ()
     losses: npt.NDArray[np.float32] | None = None
     """[S, E], NaN from the epoch on in which a member was dropped; None for closed-form detectors."""
+    phase_starts: tuple[int, ...] = (0,)
+    """Epoch at which each training phase began: losses of different phases do not compare."""
     weights: Mapping[int, Arrays] = field(default_factory=dict)
     """Kept checkpoint -> the detector's arrays; empty when the result was read back without them."""
+    kept_checkpoints: tuple[int, ...] = ()
+    """Checkpoints whose weights the study folder still holds; filled when a result is read back from it."""
     n_features: int = 0
     n_members: int = 1
     """Members alive at the end: the leading axis of the kept weights."""
@@ -84,8 +89,9 @@ class TrialResult:
 
     @property
     def objective(self) -> float | None:
-        """The best objective over the candidates; None when there is none."""
-        return max((c.objective for c in self.candidates if c.objective is not None), default=None)
+        """The best finite objective over the candidates; None when there is none."""
+        objectives = (c.objective for c in self.candidates if c.objective is not None)
+        return max(filter(math.isfinite, objectives), default=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

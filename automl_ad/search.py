@@ -1,28 +1,186 @@
-"""The story of a search: read, prepare, run baselines, search, judge, keep."""
+"""The story of a search: read, prepare, run the baselines, search, judge, keep."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from automl_ad.config import DataConfig, ExecutorConfig, ExecutorName, SearchConfig
-from automl_ad.results import Selection, TrialResult
+from automl_ad.criteria import anchors_of, veto
+from automl_ad.data import Table, read_table
+from automl_ad.errors import BudgetTooSmall
+from automl_ad.exporting import Exported, export
+from automl_ad.preparation import Prepared, prepare
+from automl_ad.progress import OnProgress, ProgressLog, ignore_progress
+from automl_ad.results import Selection, TrialResult, Value
+from automl_ad.selection import select
+from automl_ad.space import SearchSpace, load_space
+from automl_ad.study import Study
+from automl_ad.trial import TrialData, run_trial
+from automl_ad.tuning import Baselines, Budget, Executor, LocalExecutor, Sampler, TrialJob
+
+MIN_TRIALS = 5
+"""Fewer finished trials than this, baselines not counted, say nothing about a search."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SearchOutcome:
+    """A finished search: what was judged, what was chosen, and where it lies."""
+
+    study: Path
+    results: tuple[TrialResult, ...]
+    selection: Selection
+    exported: Exported
+    panel_positions: npt.NDArray[np.int64]
+    """[N], the panel's rows by their position in the sources."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """Where a search stands."""
+class Interrupted:
+    """A search that was asked to stop: everything finished is in the study folder."""
 
-    stage: str
-    n_done: int = 0
-    n_total: int = 0
-    n_failed: int = 0
-    best: str = ""
-    elapsed_s: float = 0.0
-    note: str = ""
+    study: Path
+    n_finished: int
+
+
+def search(
+    data: DataConfig,
+    config: SearchConfig | None = None,
+    executor: ExecutorConfig | None = None,
+    *,
+    output: Path,
+    resume: bool = False,
+    stop: threading.Event | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> SearchOutcome | Interrupted:
+    """Search detectors for the data without labels, and leave an artifact in the study folder `output`.
+
+    `stop` asks for an early, clean end. Raises DataError, ConfigError (StudyError when `output` is taken or
+    does not fit), NoTrialSucceeded, BudgetTooSmall and ClusterError; whatever was finished stays in `output`.
+    """
+    config, executor, stop = config or SearchConfig(), executor or ExecutorConfig(), stop or threading.Event()
+    budget = Budget.lasting(config.time_budget_s)
+    log = ProgressLog(on_progress)
+
+    log.stage("reading")
+    table = read_table(data, seed=config.seed)
+    prepared = prepare(table, config)
+    space = load_space(config.preset, data_kind=prepared.preprocessor.schema.kind, only=config.detectors)
+    log.stage("preparing", _sentence_about(table, prepared))
+
+    with _open_study(output, resume, config, table, space, prepared) as study:
+        job = TrialJob(
+            data=prepared.data,
+            store=study.store,
+            seed=config.seed,
+            n_members=config.n_members or space.preset.n_members,
+        )
+        log.stage("baselines", n_total=len(space.baselines))
+        LocalExecutor().run(
+            run_trial, job, Baselines(study, space), budget=Budget(), stop=stop, on_result=log.result
+        )
+        if not stop.is_set():
+            log.stage("searching", n_total=config.max_trials, finished=_searched(study))
+            anchored = replace(job, data=_with_anchors(prepared.data, study))
+            sampler = Sampler(study, space, config, describe)
+            _executor(executor).run(
+                run_trial, anchored, sampler, budget=budget, stop=stop, on_result=log.result
+            )
+        if stop.is_set():
+            return Interrupted(study=output, n_finished=len(study.store.numbers()))
+        _require_enough(study, config, budget)
+
+        log.stage("judging")
+        results = tuple(study.store.read_all())
+        selection = select(results, config)
+        exported = export(selection, results, study, prepared.preprocessor, table.fingerprint, config)
+        log.stage("done")
+    return SearchOutcome(
+        study=output,
+        results=results,
+        selection=selection,
+        exported=exported,
+        panel_positions=prepared.panel_positions,
+    )
+
+
+def default_executor(address: str | None) -> ExecutorName:
+    """Ray with an address or a GPU, else this process."""
+    return "ray" if address or torch.cuda.is_available() else "local"
+
+
+def describe(result: TrialResult) -> Mapping[str, Value]:
+    """What a dashboard shows of a trial beyond its parameters: why its best candidate is vetoed, if it is."""
+    judged = [c for c in result.candidates if c.objective is not None]
+    if not judged:
+        return {}
+    best = max(judged, key=lambda c: c.objective or 0.0)
+    attributes: dict[str, Value] = {"veto": veto(best, result)}
+    if best.member_agreement is not None:
+        attributes["member_agreement"] = best.member_agreement
+    return attributes
+
+
+def _open_study(
+    output: Path, resume: bool, config: SearchConfig, table: Table, space: SearchSpace, prepared: Prepared
+) -> Study:
+    if resume and output.exists():
+        return Study.resume(output, config, fingerprint=table.fingerprint, space=space)
+    return Study.create(
+        output,
+        config,
+        fingerprint=table.fingerprint,
+        space=space,
+        documents={"preprocessing": prepared.preprocessor.to_json()},
+        arrays={
+            "preprocessing": prepared.preprocessor.arrays(),
+            "panel": {"positions": prepared.panel_positions},
+        },
+    )
+
+
+def _with_anchors(data: TrialData, study: Study) -> TrialData:
+    return replace(data, anchors=anchors_of(study.store.read_all()))
+
+
+def _executor(config: ExecutorConfig) -> Executor:
+    if config.name == "ray":
+        from automl_ad.tuning.ray import RayExecutor
+
+        return RayExecutor(config)
+    # Small networks are bound by overhead, and one thread is what makes a trial reproducible.
+    torch.set_num_threads(max(1, int(config.cpus_per_trial)))
+    return LocalExecutor(device="cuda" if config.gpus_per_trial else "cpu")
+
+
+def _searched(study: Study) -> list[TrialResult]:
+    return [result for result in study.store.read_all() if result.config.origin != "baseline"]
+
+
+def _require_enough(study: Study, config: SearchConfig, budget: Budget) -> None:
+    n_finished, minimum = len(_searched(study)), min(MIN_TRIALS, config.max_trials)
+    if budget.is_over() and n_finished < minimum:
+        raise BudgetTooSmall(
+            f"a search must finish at least {minimum} trials, got {n_finished} within --time-budget "
+            f"{config.time_budget_s:g} s",
+            f"they are kept in {study.path}: go on with --resume and a larger --time-budget",
+        )
+
+
+def _sentence_about(table: Table, prepared: Prepared) -> str:
+    """What was read and what became of it, for the user's eyes."""
+    schema = prepared.preprocessor.schema
+    n_rows, n_panel = len(prepared.data.rows_ND), len(prepared.data.panel_ND)
+    dropped = "; ".join(f"dropped {column.name!r}: {column.reason}" for column in schema.dropped)
+    sampled = f" of {table.n_source_rows:,}" if table.n_source_rows > table.columns.num_rows else ""
+    sentence = (
+        f"{table.columns.num_rows:,}{sampled} rows, {n_rows:,} fitted, panel of {n_panel:,}, "
+        f"{len(schema.features)} features encoded as {prepared.data.rows_ND.shape[1]}"
+    )
+    return f"{sentence}; {dropped}" if dropped else sentence

@@ -19,7 +19,7 @@ from automl_ad.data import Scaler
 from automl_ad.detectors import DETECTORS, Detector, member_mean
 from automl_ad.errors import TrialFailed
 from automl_ad.results import Arrays, Candidate, CandidateKey, TrialConfig, TrialResult
-from automl_ad.training import FitReport, checkpoint_epochs, fit, n_epochs
+from automl_ad.training import FitReport, checkpoint_epochs, fit, n_epochs, phase_starts
 
 Report = Callable[[int, float | None], bool]
 """(epochs trained, best objective so far) -> True asks the trial to stop."""
@@ -52,7 +52,7 @@ def run_trial(
     report: Report,
     device: str = "cpu",
 ) -> TrialResult:
-    """The outcome of one configuration. A TrialFailed becomes state `failed`; anything else is a bug of ours."""
+    """The outcome of one configuration. TrialFailed becomes state `failed`; anything else is a bug of ours."""
     started = time.perf_counter()
     unfinished = TrialResult(trial=number, config=config, seed=seed, state="failed")
     try:
@@ -62,22 +62,25 @@ def run_trial(
     return replace(result, seconds=time.perf_counter() - started, peak_bytes=_peak_bytes())
 
 
-def _run(unfinished: TrialResult, data: TrialData, n_members: int, report: Report, device: str) -> TrialResult:
+def _run(
+    unfinished: TrialResult, data: TrialData, n_members: int, report: Report, device: str
+) -> TrialResult:
     params = unfinished.config.params
     scaler = data.scalers[str(params["prep"])]
     detector = DETECTORS[unfinished.config.detector].build(
         params, n_features=data.rows_ND.shape[1], n_members=n_members, seed=unfinished.seed
     )
     log = _CheckpointLog(detector, unfinished, data, scaler, report)
+    n_rows = len(data.rows_ND)
     fitted = fit(
         detector,
         scaler(data.rows_ND),
         seed=unfinished.seed,
-        checkpoints=checkpoint_epochs(n_epochs(detector, len(data.rows_ND))),
+        checkpoints=checkpoint_epochs(n_epochs(detector, n_rows)),
         on_checkpoint=log,
         device=device,
     )
-    return _finish(unfinished, detector, fitted, log)
+    return replace(_finish(unfinished, detector, fitted, log), phase_starts=phase_starts(detector, n_rows))
 
 
 def _finish(
@@ -100,7 +103,7 @@ def _finish(
 
 
 class _CheckpointLog:
-    """Called by the training loop at every checkpoint: scores the panel and keeps the weights worth keeping."""
+    """Called by the training loop at every checkpoint: scores the panel, keeps the weights worth keeping."""
 
     def __init__(
         self, detector: Detector, trial: TrialResult, data: TrialData, scaler: Scaler, report: Report

@@ -12,10 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from automl_ad.artifact.manifest import MANIFEST, FileRecord
+from automl_ad.artifact.manifest import EXPORT_AGAIN, MANIFEST, FileRecord
 from automl_ad.errors import ArtifactError
-
-EXPORT_AGAIN = "the artifact is damaged or was edited: export it again, or copy it again"
 
 
 def read_file(folder: Path, name: str, max_bytes: int) -> bytes:
@@ -28,7 +26,7 @@ def read_file(folder: Path, name: str, max_bytes: int) -> bytes:
         descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise ArtifactError(f"{folder / name}: {_why_not_opened(error)}", _hint(folder, name)) from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ArtifactError(f"{folder / name}: must be a regular file", EXPORT_AGAIN)
@@ -36,7 +34,10 @@ def read_file(folder: Path, name: str, max_bytes: int) -> bytes:
             raise ArtifactError(
                 f"{folder / name}: must have at most {max_bytes} bytes, got {status.st_size}", EXPORT_AGAIN
             )
-        return file.read(max_bytes)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(max_bytes)
+    finally:
+        os.close(descriptor)
 
 
 def read_recorded(folder: Path, name: str, record: FileRecord) -> bytes:
@@ -94,7 +95,7 @@ def _swap(staging: Path, path: Path, replaced: Path) -> None:
 
 
 def _require_replaceable(path: Path) -> None:
-    is_free = not path.exists(follow_symlinks=False)
+    is_free = not os.path.lexists(path)
     is_artifact = path.is_dir() and not path.is_symlink() and (path / MANIFEST).is_file()
     if not is_free and not is_artifact:
         raise ArtifactError(

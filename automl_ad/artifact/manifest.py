@@ -6,18 +6,19 @@ import hashlib
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from automl_ad.errors import ArtifactError
-from automl_ad.results import Value
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 PREPROCESSING = "preprocessing.safetensors"
 PANEL = "panel.safetensors"
 GOLDEN = "golden.parquet"
+EXPORT_AGAIN = "the artifact is damaged or was edited: export it again, or copy it again"
 
 MAX_MANIFEST_BYTES = 16 * 2**20
 """A ranking of 1,280 candidates takes about 1 MiB; the rest is room for categories."""
@@ -29,8 +30,12 @@ ROW_KEEPERS = frozenset({"knn", "kde", "ocsvm"})
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 Text = Annotated[str, Field(max_length=1_000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Bounded = Field(ge=-65_536, le=65_536)
+"""No search space goes near it, and a million layers or neighbours could keep a loader busy for minutes."""
+ParamValue = bool | Annotated[int, Bounded] | Annotated[float, Bounded] | Annotated[str, Field(max_length=64)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Document = dict[str, JsonValue]
+_R = TypeVar("_R", bound=BaseModel)
 
 
 class _Record(BaseModel):
@@ -55,7 +60,7 @@ class PartRecord(_Record):
     """One candidate of the output: which fit, which reading of it, and its weight."""
 
     detector: Annotated[str, Field(pattern=r"^[a-z0-9_:.-]{1,64}$")]
-    params: Annotated[dict[Name, Value], Field(max_length=64)]
+    params: Annotated[dict[Name, ParamValue], Field(max_length=64)]
     prep: Name
     n_features: Annotated[int, Field(ge=1, le=2**20)]
     n_members: Annotated[int, Field(ge=1, le=64)]
@@ -143,39 +148,44 @@ def content_version(manifest: Manifest) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def parse_manifest(data: bytes) -> Manifest:
-    """The manifest in the file's bytes.
+def parse_manifest(content: bytes, path: Path) -> Manifest:
+    """The manifest in the bytes of the file at `path`.
 
     Raises ArtifactError when it is of a newer format, breaks a rule, or is not what was exported.
     """
+    _require_known(_validated(_Header, content, path), path)
+    manifest = _validated(Manifest, content, path)
     try:
-        header = _Header.model_validate_json(data)
-        if header.schema_version > SCHEMA_VERSION:
-            raise _newer(header)
-        manifest = Manifest.model_validate_json(data)
         version = content_version(manifest)
-    except ValidationError as error:
-        raise _broken(_first_rule(error)) from error
-    except ValueError as error:  # json refuses to write what pydantic read: NaN, lone surrogates
-        raise error if isinstance(error, ArtifactError) else _broken(str(error)) from error
+    except ValueError as error:  # NaN, which pydantic lets pass in free documents
+        raise ArtifactError(f"{path}: every number must be finite, got: {error}", EXPORT_AGAIN) from error
     if version != manifest.version:
-        raise _broken(f"version must be {version}, the hash of the content, got {manifest.version}")
+        raise ArtifactError(
+            f"{path}: version must be {version}, the hash of the content, got {manifest.version}: "
+            "the manifest was changed",
+            EXPORT_AGAIN,
+        )
     return manifest
 
 
-def _newer(header: _Header) -> ArtifactError:
-    writer = header.library_versions.get("automl-ad", "a newer automl-ad")
-    return ArtifactError(
-        f"{MANIFEST}: schema_version must be at most {SCHEMA_VERSION}, got {header.schema_version}",
-        f"upgrade automl-ad (written by version {writer}), or export the artifact with this version",
-    )
+def _validated(record: type[_R], content: bytes, path: Path) -> _R:
+    try:
+        return record.model_validate_json(content)
+    except ValidationError as error:
+        raise ArtifactError(f"{path}: {first_rule(error)}", EXPORT_AGAIN) from error
 
 
-def _broken(rule: str) -> ArtifactError:
-    return ArtifactError(f"{MANIFEST}: {rule}", "the artifact is damaged or was edited: export it again")
+def _require_known(header: _Header, path: Path) -> None:
+    if header.schema_version > SCHEMA_VERSION:
+        writer = header.library_versions.get("automl-ad", "unknown")
+        raise ArtifactError(
+            f"{path}: schema_version must be at most {SCHEMA_VERSION}, got {header.schema_version}",
+            f"upgrade automl-ad (it was written by version {writer}), or export it again with this version",
+        )
 
 
-def _first_rule(error: ValidationError) -> str:
+def first_rule(error: ValidationError) -> str:
+    """The first rule that a record breaks, with its place in the document."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(step) for step in first["loc"])
     return f"{place}: {first['msg']}" if place else first["msg"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-import traceback
 
 import typer
 
-from automl_ad.cli import score, search, serve, space
+from automl_ad.cli import space
+from automl_ad.cli.score import score
+from automl_ad.cli.search import search
+from automl_ad.cli.serve import serve
 from automl_ad.errors import AutomlADError
 
 app = typer.Typer(
@@ -18,9 +20,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command()(search.search)
-app.command()(score.score)
-app.command()(serve.serve)
+app.command()(search)
+app.command()(score)
+app.command()(serve)
 app.add_typer(space.app, name="space", help="Show, check and describe search spaces.")
 
 
@@ -36,7 +38,7 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line and exit; DESIGN 7 lists the exit codes, README repeats them."""
+    """Run the command line and exit; the README lists the exit codes. The unforeseen keeps its traceback."""
     try:
         app()
     except AutomlADError as error:
@@ -44,7 +46,3 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception:
-        traceback.print_exc()
-        print("automl-ad: internal error, please report it with the lines above", file=sys.stderr)
-        sys.exit(1)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.status import Status
 
 if TYPE_CHECKING:
-    from automl_ad.search import Progress
+    from automl_ad.progress import Progress
 
 HEARTBEAT_S = 30.0
 

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl_ad.config import DataConfig, ExecutorConfig, ExecutorName, Preset, SearchConfig, TrainingData
-from automl_ad.errors import ConfigError
+from automl_ad.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from automl_ad.search import SearchOutcome
+    from automl_ad.results import Audit
+    from automl_ad.search import Interrupted, SearchOutcome
 
 EXIT_NOT_DISTINGUISHABLE = 5
+WIDTH_OF_FILES = 160
+"""Columns of a table that does not go to a terminal."""
 _UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -53,9 +56,7 @@ def search(
     drop: Annotated[list[str] | None, typer.Option(help="A column to leave out; repeatable.")] = None,
     max_rows: Annotated[int, typer.Option(help="More rows than this are sampled.")] = 20_000,
     preset: Annotated[Preset, typer.Option(help="Which detectors, and how long they train.")] = "balanced",
-    detector: Annotated[
-        list[str] | None, typer.Option(help="Search only this detector; repeatable.")
-    ] = None,
+    detector: Annotated[list[str] | None, typer.Option(help="Search only this detector; repeatable.")] = None,
     max_trials: Annotated[int, typer.Option(help="Trials on top of the baseline rows.")] = 40,
     time_budget: Annotated[str | None, typer.Option(help="For example 90s, 10m, 2h.")] = None,
     seed: Annotated[int, typer.Option(help="One seed for the whole study.")] = 0,
@@ -66,7 +67,9 @@ def search(
         float | None, typer.Option(help="Assumed share of anomalies; sets the threshold only.")
     ] = None,
     alert_rate: Annotated[float, typer.Option(help="Share of rows to flag; sets the threshold only.")] = 0.01,
-    members: Annotated[int, typer.Option(help="Networks of one configuration trained at once.")] = 4,
+    members: Annotated[
+        int | None, typer.Option(help="Networks of one configuration trained at once; default: the preset's.")
+    ] = None,
     panel_rows: Annotated[int, typer.Option(help="Rows on which every candidate is judged.")] = 2_000,
     executor: Annotated[
         ExecutorName | None,
@@ -88,7 +91,7 @@ def search(
 ) -> None:
     """Search detectors for DATA without labels; the last line on stdout is the artifact's path."""
     from automl_ad.cli.progress import ProgressPrinter
-    from automl_ad.search import default_executor
+    from automl_ad.search import Interrupted, default_executor
     from automl_ad.search import search as run_search
 
     study = output or _default_output(data, demo)
@@ -123,17 +126,18 @@ def search(
     )
     with _stop_on_signals() as stop, ProgressPrinter(enabled=not quiet) as progress:
         outcome = run_search(
-            data_config, config, executor_config, output=study, resume=resume, stop=stop.event, on_progress=progress
+            data_config,
+            config,
+            executor_config,
+            output=study,
+            resume=resume,
+            stop=stop.event,
+            on_progress=progress,
         )
-    if outcome.was_interrupted:
-        print(
-            f"automl-ad: stopped; {outcome.n_finished} finished trials are kept in {study}\n"
-            "  hint: repeat the command with --resume to go on",
-            file=sys.stderr,
-        )
-        raise typer.Exit(128 + (stop.signal_number or signal.SIGINT))
+    if isinstance(outcome, Interrupted):
+        raise typer.Exit(_report_interruption(outcome, stop))
     _print_outcome(outcome, data_config, as_json=as_json)
-    if outcome.selection is not None and not outcome.selection.is_distinguishable:
+    if not outcome.selection.is_distinguishable:
         raise typer.Exit(EXIT_NOT_DISTINGUISHABLE)
 
 
@@ -177,13 +181,51 @@ def _stop_on_signals() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
-def _print_outcome(outcome: SearchOutcome, data_config: DataConfig, *, as_json: bool) -> None:
-    from automl_ad.evaluation.audit import audit
+def _report_interruption(outcome: Interrupted, stop: _Stop) -> int:
+    """The exit code, after a word on what is kept."""
+    print(
+        f"automl-ad: stopped; {outcome.n_finished} finished trials are kept in {outcome.study}\n"
+        "  hint: repeat the command with --resume to go on",
+        file=sys.stderr,
+    )
+    return 128 + (stop.signal_number or signal.SIGINT)
+
+
+def _print_outcome(outcome: SearchOutcome, data: DataConfig, *, as_json: bool) -> None:
+    """The comparison and the artifact on stdout."""
+    from rich.console import Console
+
     from automl_ad.reporting import leaderboard, outcome_document
 
-    audited = audit(outcome, data_config) if data_config.label_column else None
+    audited = _audit(outcome, data)
     if as_json:
-        print(outcome_document(outcome, audited))
-    else:
-        print(leaderboard(outcome, audited))
-        print(outcome.artifact)
+        print(
+            outcome_document(
+                outcome.selection,
+                audited,
+                study=outcome.study,
+                artifact=outcome.exported.artifact,
+                best_artifact=outcome.exported.best_artifact,
+            )
+        )
+        return
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = WIDTH_OF_FILES
+    console.print(leaderboard(outcome.selection, audited))
+    if outcome.exported.best_artifact is not None:
+        print(f"artifact of the best single candidate: {outcome.exported.best_artifact}")
+    print(outcome.exported.artifact)
+
+
+def _audit(outcome: SearchOutcome, data: DataConfig) -> Audit | None:
+    """Metrics with labels, if there is a label column that can be read as labels."""
+    from automl_ad.evaluation.audit import audit
+
+    if data.label_column is None:
+        return None
+    try:
+        return audit(outcome, data)
+    except DataError as error:
+        print(f"automl-ad: no audit: {error}", file=sys.stderr)
+        return None

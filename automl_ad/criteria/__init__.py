@@ -1,0 +1,47 @@
+"""Label-free judgement of candidates: one criterion per file, and the veto before any ranking."""
+
+from __future__ import annotations
+
+from automl_ad.criteria.anchor_agreement import AnchorAgreement, anchor_agreement_of
+from automl_ad.criteria.anchors import ANCHOR_DETECTORS, anchor_candidates, anchors_of
+from automl_ad.criteria.consensus import Consensus
+from automl_ad.criteria.criterion import Criterion
+from automl_ad.criteria.evidence import Evidence
+from automl_ad.criteria.gamma_balance import GammaBalance
+from automl_ad.criteria.iterated_consensus import IteratedConsensus
+from automl_ad.criteria.loss_stability import LossStability
+from automl_ad.criteria.member_agreement import MemberAgreement, agreement_of_members
+from automl_ad.criteria.probe_auc import ProbeAuc, probe_auc_of
+from automl_ad.criteria.probes import make_probes
+from automl_ad.criteria.tail_shape import TailShape, tail_figures
+from automl_ad.criteria.veto import n_levels, veto
+
+CRITERIA: dict[str, Criterion] = {
+    criterion.name: criterion
+    for criterion in (
+        AnchorAgreement(),
+        TailShape(),
+        ProbeAuc(),
+        Consensus(),
+        IteratedConsensus(),
+        LossStability(),
+        GammaBalance(),
+        MemberAgreement(),
+    )
+}
+
+__all__ = [
+    "ANCHOR_DETECTORS",
+    "CRITERIA",
+    "Criterion",
+    "Evidence",
+    "agreement_of_members",
+    "anchor_agreement_of",
+    "anchor_candidates",
+    "anchors_of",
+    "make_probes",
+    "n_levels",
+    "probe_auc_of",
+    "tail_figures",
+    "veto",
+]

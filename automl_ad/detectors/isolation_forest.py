@@ -124,7 +124,7 @@ def average_path_length(n_rows: npt.NDArray[np.int64]) -> Float64Array:
     """c(n), the mean path length of an unsuccessful search among n rows (eq. 1); 0 for n = 1, 1 for n = 2.
 
     >>> average_path_length(np.array([1, 2, 256])).round(3).tolist()
-    [0.0, 1.0, 10.244]
+    [0.0, 1.0, 10.245]
     """
     others = np.maximum(n_rows - 1, 1)
     length = 2.0 * (np.log(others) + np.euler_gamma) - 2.0 * others / np.maximum(n_rows, 1)

@@ -49,7 +49,10 @@ class OneClassSvm(ArrayDetector):
         if variance <= 0:
             raise TrialFailed("ocsvm needs features that vary, got one value everywhere")
         gamma = self.gamma_factor / (self.n_features * variance)
-        fitted = OneClassSVM(nu=self.nu, gamma=gamma).fit(rows_MD.astype(np.float64))
+        try:
+            fitted = OneClassSVM(nu=self.nu, gamma=gamma).fit(rows_MD.astype(np.float64))
+        except ValueError as error:
+            raise TrialFailed(f"ocsvm found no margin at nu {self.nu:g}: {error}") from error
         return {
             "support_vectors": rows_MD[fitted.support_],
             "coefficients": fitted.dual_coef_[0],

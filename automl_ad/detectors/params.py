@@ -28,7 +28,7 @@ def read_float(
 def read_int(params: Mapping[str, Value], name: str, default: int, *, low: int = 1) -> int:
     """The parameter as an int of at least `low`; `default` when it is not given."""
     value = params.get(name, default)
-    if isinstance(value, bool | str) or value != int(value) or value < low:
+    if isinstance(value, bool | str) or not float(value).is_integer() or value < low:
         raise TrialFailed(f"{name} must be an integer of at least {low}, got {value!r}")
     return int(value)
 

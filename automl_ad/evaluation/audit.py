@@ -26,7 +26,7 @@ def audit(outcome: SearchOutcome, data: DataConfig) -> Audit:
         return Metrics(auroc=auroc(labels, values), average_precision=average_precision(labels, values))
 
     return Audit(
-        output=measure(outcome.output_panel_scores),
+        output=measure(outcome.exported.panel_scores),
         candidates={row.key: measure(scores[row.key]) for row in outcome.selection.ranking if not row.veto},
         n_rows=len(labels),
         n_anomalies=int(labels.sum()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Literal
@@ -55,7 +56,7 @@ def mlp(
     torch.Size([3, 5, 2])
     """
     layers: list[nn.Module] = []
-    for depth, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True), start=1):
+    for depth, (n_in, n_out) in enumerate(itertools.pairwise(sizes), start=1):
         layers.append(MemberLinear(n_in, n_out, n_members=n_members, generator=generator, bias=bias))
         if depth < len(sizes) - 1:
             layers += _normalization(norm, n_out, n_members, affine)

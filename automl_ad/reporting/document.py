@@ -12,13 +12,13 @@ from automl_ad.results import Audit, RankedCandidate, Selection
 
 
 def outcome_document(
-    selection: Selection, audit: Audit | None, *, study: Path, artifact: Path, best_artifact: Path
+    selection: Selection, audit: Audit | None, *, study: Path, artifact: Path, best_artifact: Path | None
 ) -> str:
     """Valid JSON: figures that are absent or not finite are null."""
     document: dict[str, Any] = {
         "study": str(study),
         "artifact": str(artifact),
-        "best_artifact": str(best_artifact),
+        "best_artifact": None if best_artifact is None else str(best_artifact),
         "is_distinguishable": selection.is_distinguishable,
         "verdict": selection.verdict,
         "best": None if selection.best is None else str(selection.best),

@@ -1,4 +1,4 @@
-"""The ranked table of a study: the best candidate of each trial, every baseline row, and why others are out."""
+"""The ranked table of a study: the best candidate of each trial, every baseline row, and vetoes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _notes(selection: Selection, audit: Audit | None) -> Iterable[str]:
     yield f"default output ({selection.output_kind}): {parts}"
     if audit is not None:
         yield (
-            f"* audit after selection, {audit.n_anomalies} anomalies in {audit.n_rows} panel rows: output AUROC "
-            f"{audit.output.auroc:.3f}, AP {audit.output.average_precision:.3f}"
+            f"* audit after selection, {audit.n_anomalies} anomalies in {audit.n_rows} panel rows: "
+            f"output AUROC {audit.output.auroc:.3f}, AP {audit.output.average_precision:.3f}"
         )
     yield selection.verdict

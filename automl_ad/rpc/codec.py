@@ -13,21 +13,22 @@ from automl_ad.rpc.rows import Rows, check_count, check_names, check_width
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 
 if TYPE_CHECKING:
-    from automl_ad.artifact import Scorer
+    from automl_ad.artifact import AnomalyScores, Scorer
     from automl_ad.data import Schema
-    from automl_ad.results import AnomalyScores
 
 _KINDS = {
     "numeric": pb.FEATURE_KIND_NUMERIC,
     "boolean": pb.FEATURE_KIND_BOOLEAN,
     "categorical": pb.FEATURE_KIND_CATEGORICAL,
     "timestamp": pb.FEATURE_KIND_TIMESTAMP,
+    "image": pb.FEATURE_KIND_IMAGE,
 }
 _TAKES = {
     "numeric": ("numbers",),
-    "boolean": ("booleans",),
-    "categorical": ("strings", "numbers", "booleans"),
+    "boolean": ("booleans", "numbers"),
+    "categorical": ("strings",),
     "timestamp": ("timestamps",),
+    "image": ("images",),
 }
 """Kind of a feature -> the members of Column.values that may carry it."""
 _ARROW = {
@@ -35,6 +36,7 @@ _ARROW = {
     "strings": pa.string(),
     "booleans": pa.bool_(),
     "timestamps": pa.timestamp("us", tz="UTC"),
+    "images": pa.binary(),
 }
 
 
@@ -50,13 +52,6 @@ def rows_of(request: pb.ScoreRequest, schema: Schema, max_rows: int) -> Rows:
     raise RowsError(
         "a request must carry rows, got none", "set float_matrix, double_matrix or columns in ScoreRequest"
     )
-
-
-def n_values(request: pb.ScoreRequest) -> int:
-    """How many values the request carries, without decoding any."""
-    if request.HasField("columns"):
-        return sum(_length(column) for column in request.columns.columns)
-    return len(request.float_matrix.values) + len(request.double_matrix.values)
 
 
 def score_response(scores: AnomalyScores) -> pb.ScoreResponse:
@@ -112,7 +107,7 @@ def _array(column: pb.Column, kind: str, n_rows: int) -> pa.Array:
             f"all columns must have {n_rows} values like the first, got {_length(column)} in {column.name!r}"
         )
     values = getattr(column, carrier).values
-    plain = list(values) if carrier == "strings" else np.asarray(values)
+    plain = list(values) if carrier in ("strings", "images") else np.asarray(values)
     return pa.array(plain, type=_ARROW[carrier], mask=_null_mask(column, n_rows))
 
 

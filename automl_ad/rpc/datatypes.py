@@ -41,21 +41,19 @@ DATATYPES = {
 
 
 def read_typed(name: str, datatype: Datatype, contents: pb.InferTensorContents, n_values: int) -> Any:
-    """The values of a typed input [n_values]: numpy, or a list of str for BYTES."""
+    """The values of a typed input [n_values]: numpy, or a list of bytes for BYTES."""
     values = getattr(contents, datatype.field)
     if len(values) != n_values:
         raise RowsError(
             f"input {name!r} must hold {n_values} values in {datatype.field} for its shape, got {len(values)}"
         )
-    if datatype.dtype is None:
-        return [_text(name, value) for value in values]
-    return np.asarray(values)
+    return list(values) if datatype.dtype is None else np.asarray(values)
 
 
 def read_raw(name: str, datatype: Datatype, raw: bytes, n_values: int) -> Any:
-    """The values of a raw input [n_values]: numpy, or a list of str for BYTES."""
+    """The values of a raw input [n_values]: numpy, or a list of bytes for BYTES."""
     if datatype.dtype is None:
-        return _raw_text(name, raw, n_values)
+        return _raw_elements(name, raw, n_values)
     n_bytes = n_values * np.dtype(datatype.dtype).itemsize
     if len(raw) != n_bytes:
         raise RowsError(f"input {name!r} must hold {n_bytes} raw bytes for its shape, got {len(raw)}")
@@ -64,9 +62,9 @@ def read_raw(name: str, datatype: Datatype, raw: bytes, n_values: int) -> Any:
     return np.frombuffer(raw, dtype=np.dtype(datatype.dtype))
 
 
-def _raw_text(name: str, raw: bytes, n_values: int) -> list[str]:
+def _raw_elements(name: str, raw: bytes, n_values: int) -> list[bytes]:
     """Elements after their length as little-endian uint32."""
-    values: list[str] = []
+    values: list[bytes] = []
     start = 0
     while start < len(raw):
         end = start + 4
@@ -74,17 +72,10 @@ def _raw_text(name: str, raw: bytes, n_values: int) -> list[str]:
             end += struct.unpack_from("<I", raw, start)[0]
         if end > len(raw):
             raise RowsError(f"raw BYTES of input {name!r} end inside element {len(values)}")
-        values.append(_text(name, raw[start + 4 : end]))
+        values.append(raw[start + 4 : end])
         start = end
     if len(values) != n_values:
         raise RowsError(
             f"input {name!r} must hold {n_values} BYTES elements for its shape, got {len(values)}"
         )
     return values
-
-
-def _text(name: str, value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise RowsError(f"BYTES of input {name!r} must be UTF-8", "encode the strings as UTF-8") from None

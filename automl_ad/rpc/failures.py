@@ -47,7 +47,7 @@ def failure_of(error: Exception) -> Failure:
     )
 
 
-class FailureInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
+class FailureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     """Ends a unary call that raised with the status of `failure_of`: where errors meet gRPC."""
 
     async def intercept_service(

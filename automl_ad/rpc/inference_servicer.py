@@ -61,7 +61,7 @@ class InferenceServicer(open_inference_grpc_pb2_grpc.GRPCInferenceServiceService
     async def ModelInfer(self, request: pb.ModelInferRequest, context: Any) -> pb.ModelInferResponse:
         """Scores the rows of the tensors."""
         del context
-        return await self._workers.run(self._infer, request, tensors.n_values(request))
+        return await self._workers.run(self._infer, request)
 
     def _infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
         scorer = self._models.find(request.model_name, request.model_version)

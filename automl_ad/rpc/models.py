@@ -63,9 +63,7 @@ class Models:
         if not name and len(self._by_name) == 1:
             return next(iter(self._by_name.values()))
         if not name:
-            raise UnknownModel(
-                "the request must name a model, because this server has several", self._served()
-            )
+            raise UnknownModel("a request must name a model where several are served", self._served())
         if name not in self._by_name:
             near = get_close_matches(name, self._by_name, n=1)
             hint = f"did you mean {near[0]!r}?" if near else self._served()

@@ -51,7 +51,7 @@ def _column(name: str, values: pa.Array | pa.ChunkedArray) -> pb.Column:
             add(column, array)
             return column
     raise RowsError(
-        f"column {name!r} of type {array.type} cannot be sent", "cast it to numbers, strings or timestamps"
+        f"column {name!r} of type {array.type} cannot be sent", "cast it to numbers, text or timestamps"
     )
 
 
@@ -72,6 +72,10 @@ def _add_timestamps(column: pb.Column, array: pa.Array) -> None:
     column.timestamps.values.extend(microseconds.fill_null(0).to_pylist())
 
 
+def _add_images(column: pb.Column, array: pa.Array) -> None:
+    column.images.values.extend(array.fill_null(b"").to_pylist())
+
+
 def _is_number(kind: pa.DataType) -> bool:
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
 
@@ -80,6 +84,10 @@ def _is_text(kind: pa.DataType) -> bool:
     if types.is_dictionary(kind):
         return _is_text(kind.value_type)
     return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
 def _is_moment(kind: pa.DataType) -> bool:
@@ -91,4 +99,5 @@ _WRITERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pb.Column, pa.Arr
     (_is_text, _add_strings),
     (types.is_boolean, _add_booleans),
     (_is_moment, _add_timestamps),
+    (_is_binary, _add_images),
 )

@@ -31,11 +31,11 @@ def check_count(n_rows: int, max_rows: int) -> None:
 
 
 def check_width(n_features: int, schema: Schema) -> None:
-    """Raise RowsError unless the schema is all numeric and has that many features."""
-    named = next((feature for feature in schema.features if feature.kind != "numeric"), None)
-    if named is not None:
+    """Raise RowsError unless rows can be plain numbers and have that many features."""
+    if not schema.is_all_numeric:
+        other = next(feature for feature in schema.features if feature.kind not in ("numeric", "boolean"))
         raise RowsError(
-            f"a matrix needs numeric features only, but {named.name!r} is {named.kind}",
+            f"a matrix needs numeric features only, but {other.name!r} is {other.kind}",
             "send the rows by columns",
         )
     if n_features != len(schema.features):
@@ -44,7 +44,7 @@ def check_width(n_features: int, schema: Schema) -> None:
 
 def check_names(names: Sequence[str], schema: Schema) -> None:
     """Raise RowsError unless the names are those of the schema's features, each once, in any order."""
-    known = [feature.name for feature in schema.features]
+    known = schema.feature_names
     _refuse_unknown(names, known)
     for name in known:
         if name not in names:

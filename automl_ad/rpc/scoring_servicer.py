@@ -22,7 +22,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     async def Score(self, request: pb.ScoreRequest, context: Any) -> pb.ScoreResponse:
         """Scores every row of the request."""
         del context
-        return await self._workers.run(self._score, request, codec.n_values(request))
+        return await self._workers.run(self._score, request)
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
         """Lists the models with what they expect."""

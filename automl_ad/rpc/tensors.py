@@ -1,8 +1,8 @@
 """Open Inference tensors -> rows, scores -> Open Inference tensors, typed and raw.
 
 All-numeric models take one tensor `rows` [M, F] in schema order; every model takes one tensor [M] for every
-column. Timestamps travel as INT64 microseconds since 1970 UTC. A missing number is NaN; the protocol has no
-form for other missing values.
+column. Timestamps travel as INT64 microseconds since 1970 UTC, images as the BYTES of their file. A missing
+number or boolean is NaN as FP64; the protocol has no form for other missing values.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from automl_ad.rpc.oip import open_inference_grpc_pb2 as pb
 from automl_ad.rpc.rows import Rows, check_count, check_names, check_width, near_match
 
 if TYPE_CHECKING:
+    from automl_ad.artifact import AnomalyScores
     from automl_ad.data import Schema
-    from automl_ad.results import AnomalyScores
 
 ROWS = "rows"
 _INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
 _TAKES = {
     "numeric": ("FP64", "FP32", *_INTEGERS),
-    "boolean": ("BOOL",),
-    "categorical": ("BYTES", "INT64", "FP64", "BOOL"),
+    "boolean": ("BOOL", "FP64"),
+    "categorical": ("BYTES",),
     "timestamp": ("INT64",),
+    "image": ("BYTES",),
 }
 """Kind of a feature -> datatypes of its tensor; the first is the one that metadata names."""
 _OUTPUTS = {"anomaly_score": "FP64", "percentile": "FP64", "is_anomaly": "BOOL"}
@@ -41,7 +42,7 @@ Metadata = pb.ModelMetadataResponse.TensorMetadata
 
 def input_metadata(schema: Schema) -> list[Metadata]:
     """The tensors a request should carry: the matrix where the schema allows it, else the columns."""
-    if all(feature.kind == "numeric" for feature in schema.features):
+    if schema.is_all_numeric:
         return [Metadata(name=ROWS, datatype="FP64", shape=[-1, len(schema.features)])]
     return [Metadata(name=f.name, datatype=_TAKES[f.kind][0], shape=[-1]) for f in schema.features]
 
@@ -49,11 +50,6 @@ def input_metadata(schema: Schema) -> list[Metadata]:
 def output_metadata() -> list[Metadata]:
     """The tensors an answer carries."""
     return [Metadata(name=name, datatype=datatype, shape=[-1]) for name, datatype in _OUTPUTS.items()]
-
-
-def n_values(request: pb.ModelInferRequest) -> int:
-    """How many values the request claims to carry, without decoding any."""
-    return sum(prod(tensor.shape) for tensor in request.inputs)
 
 
 def rows_of(request: pb.ModelInferRequest, schema: Schema, max_rows: int) -> Rows:
@@ -124,7 +120,10 @@ def _column(request: pb.ModelInferRequest, index: int, kind: str, max_rows: int)
     if len(tensor.shape) != 1:
         raise RowsError(f"input {tensor.name!r} must have shape [M], got {list(tensor.shape)}")
     check_count(tensor.shape[0], max_rows)
-    array = pa.array(_values(request, index))
+    values = _values(request, index)
+    if kind == "categorical":
+        return pa.array(_texts(tensor.name, values), pa.string())
+    array = pa.array(values)
     return array.cast(pa.timestamp("us", tz="UTC")) if kind == "timestamp" else array
 
 
@@ -141,6 +140,13 @@ def _values(request: pb.ModelInferRequest, index: int) -> Any:
     if request.raw_input_contents:
         return read_raw(tensor.name, DATATYPES[tensor.datatype], request.raw_input_contents[index], n_values)
     return read_typed(tensor.name, DATATYPES[tensor.datatype], tensor.contents, n_values)
+
+
+def _texts(name: str, values: Sequence[bytes]) -> list[str]:
+    try:
+        return [value.decode() for value in values]
+    except UnicodeDecodeError:
+        raise RowsError(f"BYTES of input {name!r} must be UTF-8", "encode the strings as UTF-8") from None
 
 
 def _check_equal_lengths(columns: dict[str, pa.Array]) -> None:

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-Request = TypeVar("Request")
+from google.protobuf.message import Message
+
+Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response")
 
-_INLINE_VALUES = 1_024
+_INLINE_BYTES = 8_192
 
 
 class Workers:
@@ -21,9 +23,9 @@ class Workers:
         """One thread a core unless told otherwise."""
         self._threads = ThreadPoolExecutor(n_threads or os.cpu_count(), thread_name_prefix="scoring")
 
-    async def run(self, answer: Callable[[Request], Response], request: Request, n_values: int) -> Response:
+    async def run(self, answer: Callable[[Request], Response], request: Request) -> Response:
         """`answer(request)`. When its deadline passes a call leaves the queue; one that began runs on."""
-        if n_values <= _INLINE_VALUES:
+        if request.ByteSize() <= _INLINE_BYTES:
             return answer(request)
         return await asyncio.get_running_loop().run_in_executor(self._threads, answer, request)
 

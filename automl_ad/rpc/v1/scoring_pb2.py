@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61utoml_ad/rpc/v1/scoring.proto\x12\x10\x61utoml_ad.rpc.v1\"\xda\x01\n\x0cScoreRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x35\n\x0c\x66loat_matrix\x18\x03 \x01(\x0b\x32\x1d.automl_ad.rpc.v1.FloatMatrixH\x00\x12\x37\n\rdouble_matrix\x18\x04 \x01(\x0b\x32\x1e.automl_ad.rpc.v1.DoubleMatrixH\x00\x12,\n\x07\x63olumns\x18\x05 \x01(\x0b\x32\x19.automl_ad.rpc.v1.ColumnsH\x00\x42\x06\n\x04rows\"1\n\x0b\x46loatMatrix\x12\x12\n\nn_features\x18\x01 \x01(\r\x12\x0e\n\x06values\x18\x02 \x03(\x02\"2\n\x0c\x44oubleMatrix\x12\x12\n\nn_features\x18\x01 \x01(\r\x12\x0e\n\x06values\x18\x02 \x03(\x01\"4\n\x07\x43olumns\x12)\n\x07\x63olumns\x18\x01 \x03(\x0b\x32\x18.automl_ad.rpc.v1.Column\"\xef\x01\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x07numbers\x18\x02 \x01(\x0b\x32\x19.automl_ad.rpc.v1.NumbersH\x00\x12,\n\x07strings\x18\x03 \x01(\x0b\x32\x19.automl_ad.rpc.v1.StringsH\x00\x12.\n\x08\x62ooleans\x18\x04 \x01(\x0b\x32\x1a.automl_ad.rpc.v1.BooleansH\x00\x12\x32\n\ntimestamps\x18\x05 \x01(\x0b\x32\x1c.automl_ad.rpc.v1.TimestampsH\x00\x12\r\n\x05nulls\x18\x06 \x03(\rB\x08\n\x06values\"\x19\n\x07Numbers\x12\x0e\n\x06values\x18\x01 \x03(\x01\"\x19\n\x07Strings\x12\x0e\n\x06values\x18\x01 \x03(\t\"\x1a\n\x08\x42ooleans\x12\x0e\n\x06values\x18\x01 \x03(\x08\"\x1c\n\nTimestamps\x12\x0e\n\x06values\x18\x01 \x03(\x03\"\x87\x01\n\rScoreResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x15\n\ranomaly_score\x18\x03 \x03(\x01\x12\x12\n\npercentile\x18\x04 \x03(\x01\x12\x12\n\nis_anomaly\x18\x05 \x03(\x08\x12\x11\n\tthreshold\x18\x06 \x01(\x01\"\x13\n\x11ListModelsRequest\"=\n\x12ListModelsResponse\x12\'\n\x06models\x18\x01 \x03(\x0b\x32\x17.automl_ad.rpc.v1.Model\"e\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12+\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32\x19.automl_ad.rpc.v1.Feature\x12\x10\n\x08max_rows\x18\x04 \x01(\r\"Y\n\x07\x46\x65\x61ture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.automl_ad.rpc.v1.FeatureKind\x12\x13\n\x0bis_nullable\x18\x03 \x01(\x08*\x99\x01\n\x0b\x46\x65\x61tureKind\x12\x1c\n\x18\x46\x45\x41TURE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x45\x41TURE_KIND_NUMERIC\x10\x01\x12\x18\n\x14\x46\x45\x41TURE_KIND_BOOLEAN\x10\x02\x12\x1c\n\x18\x46\x45\x41TURE_KIND_CATEGORICAL\x10\x03\x12\x1a\n\x16\x46\x45\x41TURE_KIND_TIMESTAMP\x10\x04\x32\xb3\x01\n\x0eScoringService\x12H\n\x05Score\x12\x1e.automl_ad.rpc.v1.ScoreRequest\x1a\x1f.automl_ad.rpc.v1.ScoreResponse\x12W\n\nListModels\x12#.automl_ad.rpc.v1.ListModelsRequest\x1a$.automl_ad.rpc.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61utoml_ad/rpc/v1/scoring.proto\x12\x10\x61utoml_ad.rpc.v1\"\xda\x01\n\x0cScoreRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x35\n\x0c\x66loat_matrix\x18\x03 \x01(\x0b\x32\x1d.automl_ad.rpc.v1.FloatMatrixH\x00\x12\x37\n\rdouble_matrix\x18\x04 \x01(\x0b\x32\x1e.automl_ad.rpc.v1.DoubleMatrixH\x00\x12,\n\x07\x63olumns\x18\x05 \x01(\x0b\x32\x19.automl_ad.rpc.v1.ColumnsH\x00\x42\x06\n\x04rows\"1\n\x0b\x46loatMatrix\x12\x12\n\nn_features\x18\x01 \x01(\r\x12\x0e\n\x06values\x18\x02 \x03(\x02\"2\n\x0c\x44oubleMatrix\x12\x12\n\nn_features\x18\x01 \x01(\r\x12\x0e\n\x06values\x18\x02 \x03(\x01\"4\n\x07\x43olumns\x12)\n\x07\x63olumns\x18\x01 \x03(\x0b\x32\x18.automl_ad.rpc.v1.Column\"\x9b\x02\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x07numbers\x18\x02 \x01(\x0b\x32\x19.automl_ad.rpc.v1.NumbersH\x00\x12,\n\x07strings\x18\x03 \x01(\x0b\x32\x19.automl_ad.rpc.v1.StringsH\x00\x12.\n\x08\x62ooleans\x18\x04 \x01(\x0b\x32\x1a.automl_ad.rpc.v1.BooleansH\x00\x12\x32\n\ntimestamps\x18\x05 \x01(\x0b\x32\x1c.automl_ad.rpc.v1.TimestampsH\x00\x12*\n\x06images\x18\x06 \x01(\x0b\x32\x18.automl_ad.rpc.v1.ImagesH\x00\x12\r\n\x05nulls\x18\x07 \x03(\rB\x08\n\x06values\"\x19\n\x07Numbers\x12\x0e\n\x06values\x18\x01 \x03(\x01\"\x19\n\x07Strings\x12\x0e\n\x06values\x18\x01 \x03(\t\"\x1a\n\x08\x42ooleans\x12\x0e\n\x06values\x18\x01 \x03(\x08\"\x1c\n\nTimestamps\x12\x0e\n\x06values\x18\x01 \x03(\x03\"\x18\n\x06Images\x12\x0e\n\x06values\x18\x01 \x03(\x0c\"\x87\x01\n\rScoreResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x15\n\ranomaly_score\x18\x03 \x03(\x01\x12\x12\n\npercentile\x18\x04 \x03(\x01\x12\x12\n\nis_anomaly\x18\x05 \x03(\x08\x12\x11\n\tthreshold\x18\x06 \x01(\x01\"\x13\n\x11ListModelsRequest\"=\n\x12ListModelsResponse\x12\'\n\x06models\x18\x01 \x03(\x0b\x32\x17.automl_ad.rpc.v1.Model\"e\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12+\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32\x19.automl_ad.rpc.v1.Feature\x12\x10\n\x08max_rows\x18\x04 \x01(\r\"Y\n\x07\x46\x65\x61ture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.automl_ad.rpc.v1.FeatureKind\x12\x13\n\x0bis_nullable\x18\x03 \x01(\x08*\xb1\x01\n\x0b\x46\x65\x61tureKind\x12\x1c\n\x18\x46\x45\x41TURE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x45\x41TURE_KIND_NUMERIC\x10\x01\x12\x18\n\x14\x46\x45\x41TURE_KIND_BOOLEAN\x10\x02\x12\x1c\n\x18\x46\x45\x41TURE_KIND_CATEGORICAL\x10\x03\x12\x1a\n\x16\x46\x45\x41TURE_KIND_TIMESTAMP\x10\x04\x12\x16\n\x12\x46\x45\x41TURE_KIND_IMAGE\x10\x05\x32\xb3\x01\n\x0eScoringService\x12H\n\x05Score\x12\x1e.automl_ad.rpc.v1.ScoreRequest\x1a\x1f.automl_ad.rpc.v1.ScoreResponse\x12W\n\nListModels\x12#.automl_ad.rpc.v1.ListModelsRequest\x1a$.automl_ad.rpc.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'automl_ad.rpc.v1.scoring_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FEATUREKIND']._serialized_start=1201
-  _globals['_FEATUREKIND']._serialized_end=1354
+  _globals['_FEATUREKIND']._serialized_start=1271
+  _globals['_FEATUREKIND']._serialized_end=1448
   _globals['_SCOREREQUEST']._serialized_start=53
   _globals['_SCOREREQUEST']._serialized_end=271
   _globals['_FLOATMATRIX']._serialized_start=273
@@ -42,25 +42,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COLUMNS']._serialized_start=376
   _globals['_COLUMNS']._serialized_end=428
   _globals['_COLUMN']._serialized_start=431
-  _globals['_COLUMN']._serialized_end=670
-  _globals['_NUMBERS']._serialized_start=672
-  _globals['_NUMBERS']._serialized_end=697
-  _globals['_STRINGS']._serialized_start=699
-  _globals['_STRINGS']._serialized_end=724
-  _globals['_BOOLEANS']._serialized_start=726
-  _globals['_BOOLEANS']._serialized_end=752
-  _globals['_TIMESTAMPS']._serialized_start=754
-  _globals['_TIMESTAMPS']._serialized_end=782
-  _globals['_SCORERESPONSE']._serialized_start=785
-  _globals['_SCORERESPONSE']._serialized_end=920
-  _globals['_LISTMODELSREQUEST']._serialized_start=922
-  _globals['_LISTMODELSREQUEST']._serialized_end=941
-  _globals['_LISTMODELSRESPONSE']._serialized_start=943
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1004
-  _globals['_MODEL']._serialized_start=1006
-  _globals['_MODEL']._serialized_end=1107
-  _globals['_FEATURE']._serialized_start=1109
-  _globals['_FEATURE']._serialized_end=1198
-  _globals['_SCORINGSERVICE']._serialized_start=1357
-  _globals['_SCORINGSERVICE']._serialized_end=1536
+  _globals['_COLUMN']._serialized_end=714
+  _globals['_NUMBERS']._serialized_start=716
+  _globals['_NUMBERS']._serialized_end=741
+  _globals['_STRINGS']._serialized_start=743
+  _globals['_STRINGS']._serialized_end=768
+  _globals['_BOOLEANS']._serialized_start=770
+  _globals['_BOOLEANS']._serialized_end=796
+  _globals['_TIMESTAMPS']._serialized_start=798
+  _globals['_TIMESTAMPS']._serialized_end=826
+  _globals['_IMAGES']._serialized_start=828
+  _globals['_IMAGES']._serialized_end=852
+  _globals['_SCORERESPONSE']._serialized_start=855
+  _globals['_SCORERESPONSE']._serialized_end=990
+  _globals['_LISTMODELSREQUEST']._serialized_start=992
+  _globals['_LISTMODELSREQUEST']._serialized_end=1011
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1013
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1074
+  _globals['_MODEL']._serialized_start=1076
+  _globals['_MODEL']._serialized_end=1177
+  _globals['_FEATURE']._serialized_start=1179
+  _globals['_FEATURE']._serialized_end=1268
+  _globals['_SCORINGSERVICE']._serialized_start=1451
+  _globals['_SCORINGSERVICE']._serialized_end=1630
 # @@protoc_insertion_point(module_scope)

@@ -14,11 +14,13 @@ class FeatureKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FEATURE_KIND_BOOLEAN: _ClassVar[FeatureKind]
     FEATURE_KIND_CATEGORICAL: _ClassVar[FeatureKind]
     FEATURE_KIND_TIMESTAMP: _ClassVar[FeatureKind]
+    FEATURE_KIND_IMAGE: _ClassVar[FeatureKind]
 FEATURE_KIND_UNSPECIFIED: FeatureKind
 FEATURE_KIND_NUMERIC: FeatureKind
 FEATURE_KIND_BOOLEAN: FeatureKind
 FEATURE_KIND_CATEGORICAL: FeatureKind
 FEATURE_KIND_TIMESTAMP: FeatureKind
+FEATURE_KIND_IMAGE: FeatureKind
 
 class ScoreRequest(_message.Message):
     __slots__ = ("model", "model_version", "float_matrix", "double_matrix", "columns")
@@ -57,20 +59,22 @@ class Columns(_message.Message):
     def __init__(self, columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ...) -> None: ...
 
 class Column(_message.Message):
-    __slots__ = ("name", "numbers", "strings", "booleans", "timestamps", "nulls")
+    __slots__ = ("name", "numbers", "strings", "booleans", "timestamps", "images", "nulls")
     NAME_FIELD_NUMBER: _ClassVar[int]
     NUMBERS_FIELD_NUMBER: _ClassVar[int]
     STRINGS_FIELD_NUMBER: _ClassVar[int]
     BOOLEANS_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMPS_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
     NULLS_FIELD_NUMBER: _ClassVar[int]
     name: str
     numbers: Numbers
     strings: Strings
     booleans: Booleans
     timestamps: Timestamps
+    images: Images
     nulls: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, name: _Optional[str] = ..., numbers: _Optional[_Union[Numbers, _Mapping]] = ..., strings: _Optional[_Union[Strings, _Mapping]] = ..., booleans: _Optional[_Union[Booleans, _Mapping]] = ..., timestamps: _Optional[_Union[Timestamps, _Mapping]] = ..., nulls: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., numbers: _Optional[_Union[Numbers, _Mapping]] = ..., strings: _Optional[_Union[Strings, _Mapping]] = ..., booleans: _Optional[_Union[Booleans, _Mapping]] = ..., timestamps: _Optional[_Union[Timestamps, _Mapping]] = ..., images: _Optional[_Union[Images, _Mapping]] = ..., nulls: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Numbers(_message.Message):
     __slots__ = ("values",)
@@ -95,6 +99,12 @@ class Timestamps(_message.Message):
     VALUES_FIELD_NUMBER: _ClassVar[int]
     values: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, values: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Images(_message.Message):
+    __slots__ = ("values",)
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, values: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
     __slots__ = ("model", "model_version", "anomaly_score", "percentile", "is_anomaly", "threshold")

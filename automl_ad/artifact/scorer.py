@@ -1,0 +1,160 @@
+"""The only place that turns rows into scores (DESIGN D9): encode, scale, detect, combine, compare.
+
+Shapes: M rows, F raw features, D encoded features, N panel rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+
+from automl_ad.artifact.ensemble import combine
+from automl_ad.artifact.folder import read_recorded
+from automl_ad.artifact.golden import read_golden, require_same_scores
+from automl_ad.artifact.loading import Model, load_artifact
+from automl_ad.artifact.manifest import EXPORT_AGAIN, GOLDEN, Manifest
+from automl_ad.data import Schema
+from automl_ad.errors import ArtifactError, ConfigError, RowsError
+
+Rows: TypeAlias = pa.Table | pa.RecordBatch | npt.NDArray[Any] | Mapping[str, Sequence[Any]]
+"""Rows by columns, or a matrix [M, F] in schema order when every feature is a number or a boolean."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class AnomalyScores:
+    """How strange each of M rows is."""
+
+    anomaly_score: npt.NDArray[np.float64]
+    """[M]; higher = stranger. Comparable only within one version of one model."""
+    percentile: npt.NDArray[np.float64]
+    """[M]; share of the panel, 0 to 100, that scores at most this high."""
+    is_anomaly: npt.NDArray[np.bool_]
+    """[M]; anomaly_score > threshold."""
+    threshold: float
+    model: str
+    version: str
+
+
+class Scorer:
+    """An artifact, ready to score. Holds no state of a call, so that threads may share it."""
+
+    def __init__(self, manifest: Manifest, model: Model) -> None:
+        self._manifest = manifest
+        self._model = model
+        self._panel_ascending_N = np.sort(model.panel_scores)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "cpu", check_golden: bool = True) -> Self:
+        """The artifact in the folder `path`, checked; `check_golden` scores 32 rows whose scores are known.
+
+        Executes no code of the folder. Raises ArtifactError, and ConfigError for an unknown device.
+        """
+        _require_device(device)
+        manifest, model = load_artifact(Path(path), device=device)
+        golden = read_recorded(Path(path), GOLDEN, manifest.files[GOLDEN])
+        if check_golden:
+            _check_golden(model, golden, Path(path) / GOLDEN)
+        return cls(manifest, model)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is known of the artifact: data, parts, evidence, threshold, libraries."""
+        return self._manifest
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self._manifest.name
+
+    @property
+    def version(self) -> str:
+        """Hash of its content."""
+        return self._manifest.version
+
+    @property
+    def schema(self) -> Schema:
+        """What a row must look like."""
+        return self._model.preprocessor.schema
+
+    def score(self, rows: Rows) -> AnomalyScores:
+        """Scores in the order of the rows; columns that are no features are ignored.
+
+        Raises RowsError naming column, row and rule when the rows do not fit the schema.
+        """
+        scores_M = scores_of(self._model, rows)
+        below_M = np.searchsorted(self._panel_ascending_N, scores_M, side="right")
+        threshold = self._manifest.threshold.value
+        return AnomalyScores(
+            anomaly_score=scores_M,
+            percentile=100.0 * below_M.astype(np.float64) / len(self._panel_ascending_N),
+            is_anomaly=scores_M > threshold,
+            threshold=threshold,
+            model=self.name,
+            version=self.version,
+        )
+
+
+def scores_of(model: Model, rows: Rows) -> npt.NDArray[np.float64]:
+    """[M] anomaly scores of the rows. Raises RowsError."""
+    encoded_MD = _encode(model, rows)
+    if not len(encoded_MD):
+        return np.empty(0)
+    scaled = {prep: model.preprocessor.scale(encoded_MD, prep) for prep in {p.prep for p in model.parts}}
+    scores_M = combine([(part.weight, part.ecdf, part.scores(scaled[part.prep])) for part in model.parts])
+    _require_numbers(scores_M)
+    return scores_M
+
+
+def _check_golden(model: Model, content: bytes, path: Path) -> None:
+    rows, expected_M = read_golden(content, path)
+    try:
+        scores_M = scores_of(model, rows)
+    except RowsError as error:
+        raise ArtifactError(f"{path}: {error.message}", EXPORT_AGAIN) from error
+    require_same_scores(expected_M, scores_M, path)
+
+
+def _encode(model: Model, rows: Rows) -> npt.NDArray[np.float64]:
+    if isinstance(rows, np.ndarray):
+        return model.preprocessor.encode_rows(rows)
+    if isinstance(rows, Mapping):
+        return model.preprocessor.encode(_table_of(rows))
+    return model.preprocessor.encode(rows)
+
+
+def _table_of(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+    try:
+        return pa.table(dict(columns))
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise RowsError(
+            f"rows must be equally long columns of values of one kind, got: {error}",
+            'write for example {"amount": [3.5, 4.0], "country": ["fr", None]}',
+        ) from error
+
+
+def _require_numbers(scores_M: npt.NDArray[np.float64]) -> None:
+    """Scores are never replaced (DESIGN D2): a row that gets none is refused by position."""
+    is_missing_M = np.isnan(scores_M)
+    if is_missing_M.any():
+        raise RowsError(
+            f"row {int(np.argmax(is_missing_M))} must have a score, got NaN from the detector",
+            "the row is far outside of the data that the model has seen: score it apart",
+        )
+
+
+def _require_device(device: str) -> None:
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise ConfigError(
+            f"device must be cpu, cuda or cuda:N, got {device!r}", "use --device cpu"
+        ) from error
+    if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
+        raise ConfigError(f"device {device!r} must be available, got no such device here", "use --device cpu")

@@ -1,0 +1,63 @@
+"""Order statistics of scores: ranks, Spearman's correlation and the area under the ROC curve.
+
+Everything the criteria know that a strictly increasing change of the scores leaves alone.
+Shapes: K candidates, N panel rows, P probe rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+Float64Array = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
+
+
+def normalised_ranks(scores_KN: npt.NDArray[np.floating]) -> Float64Array:
+    """[K, N] ranks along the last axis divided by N, in (0, 1]; tied scores share their mean rank.
+
+    >>> normalised_ranks(np.array([30.0, 10.0, 10.0, 40.0])).tolist()
+    [0.75, 0.375, 0.375, 1.0]
+    """
+    ranks: Float64Array = rankdata(scores_KN, axis=-1) / np.shape(scores_KN)[-1]
+    return ranks
+
+
+def unit_ranks(scores_KN: npt.NDArray[np.floating]) -> Float32Array:
+    """[K, N] centred ranks of length 1, so that a dot product is Spearman's correlation; NaN where constant.
+
+    float32: half the memory, and a correlation is good to 1e-6, far below its sampling error.
+    """
+    ranks = normalised_ranks(scores_KN)
+    ranks -= ranks.mean(axis=-1, keepdims=True)
+    length = np.linalg.norm(ranks, axis=-1, keepdims=True)
+    return (ranks / np.where(length > 0, length, np.nan)).astype(np.float32)
+
+
+def spearman(first_N: npt.NDArray[np.floating], second_N: npt.NDArray[np.floating]) -> float:
+    """Spearman's correlation of two score vectors; NaN when one of them is constant.
+
+    >>> spearman(np.array([1.0, 2.0, 3.0]), np.array([1.0, 20.0, 300.0]))
+    1.0
+    """
+    ranks = normalised_ranks(np.stack([first_N, second_N]))
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    covariance, scale = ranks[0] @ ranks[1], np.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1]))
+    return float(covariance / scale) if scale > 0 else float("nan")
+
+
+def auc(normal_N: npt.NDArray[np.floating], strange_P: npt.NDArray[np.floating]) -> float:
+    """Share of pairs in which the strange row scores higher than the normal one, ties counting half.
+
+    >>> auc(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
+    0.875
+    """
+    return sorted_auc(np.sort(normal_N), strange_P)
+
+
+def sorted_auc(ascending_N: npt.NDArray[np.floating], strange_P: npt.NDArray[np.floating]) -> float:
+    """`auc` against normal scores that are sorted already."""
+    below = np.searchsorted(ascending_N, strange_P, side="left")
+    not_above = np.searchsorted(ascending_N, strange_P, side="right")
+    return float((below.mean() + not_above.mean()) / (2 * len(ascending_N)))

@@ -1,0 +1,177 @@
+"""The family `reconstruction + hypersphere`: an encoder, a decoder, and what is read from both.
+
+Autoencoder, Deep SVDD, IAEAD and DASVDD are points of it (METHODS 4.3). Units: a reconstruction error is a
+mean over features, a latent distance a sum over coordinates (METHODS 0.1).
+Shapes: S members, N rows, B rows of a block, D features, Z latent size.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from automl_ad.detectors.deep import BLOCK_ROWS, DeepDetector
+from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.phases import OptimizerSpec
+from automl_ad.nn import Activation, Moments, mlp
+from automl_ad.results import Value
+
+
+class Codes:
+    """One block of rows as the members see it; every reading is computed when first asked for."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, x_BD: Tensor) -> None:
+        self._encoder = encoder
+        self._decoder = decoder
+        self._x_BD = x_BD
+
+    @cached_property
+    def z_SBZ(self) -> Tensor:
+        """The latent codes."""
+        z_SBZ: Tensor = self._encoder(self._x_BD)
+        return z_SBZ
+
+    @cached_property
+    def residual_SBD(self) -> Tensor:
+        """Reconstruction minus row."""
+        residual_SBD: Tensor = self._decoder(self.z_SBZ) - self._x_BD
+        return residual_SBD
+
+    @cached_property
+    def mean_square_SB(self) -> Tensor:
+        """Squared reconstruction error, mean over features."""
+        return self.residual_SBD.square().mean(-1)
+
+
+class Autoencoding(DeepDetector):
+    """A detector with an encoder and a decoder; `finalize` takes the mean latent code."""
+
+    latent_mean: Tensor
+    latent_variance: Tensor
+    latent_variance_start: Tensor
+    start_weights: Tensor
+
+    def __init__(
+        self,
+        params: Mapping[str, Value],
+        n_features: int,
+        n_members: int,
+        seed: int,
+        *,
+        network: NetworkSettings,
+        optimization: OptimizationSettings,
+    ) -> None:
+        super().__init__(params, n_features, n_members, seed)
+        self.network = network
+        self.optimization = optimization
+        generator = torch.Generator().manual_seed(seed)
+        self.encoder, self.decoder = self.make_networks(n_members, generator)
+        self.register_buffer("latent_mean", torch.zeros(n_members, network.sizes[-1]))
+        # Facts of the fit, not of the fitted detector: an artifact does not keep them.
+        for name in ("latent_variance", "latent_variance_start"):
+            self.register_buffer(name, torch.zeros(n_members), persistent=False)
+        self.register_buffer("start_weights", torch.zeros(n_members, 0), persistent=False)
+
+    def make_networks(self, n_members: int, generator: torch.Generator) -> tuple[nn.Module, nn.Module]:
+        """A fresh encoder and decoder."""
+        encoder = self.make_stack(self.network.sizes, n_members, generator, output=self.latent_activation)
+        return encoder, self.make_stack(self.network.sizes[::-1], n_members, generator)
+
+    latent_activation: Activation | None = None
+    """What the code layer ends in; None is linear."""
+    has_free_constants = True
+    """Biases and affine normalization; without them a constant map is not free (Deep SVDD)."""
+
+    def make_stack(
+        self,
+        sizes: Sequence[int],
+        n_members: int,
+        generator: torch.Generator,
+        output: Activation | None = None,
+    ) -> nn.Module:
+        """One dense stack with the settings of this detector."""
+        return mlp(
+            sizes,
+            n_members=n_members,
+            generator=generator,
+            activation=self.network.activation,
+            norm=self.network.norm,
+            output=output,
+            bias=self.has_free_constants,
+            affine=self.has_free_constants,
+        )
+
+    @abstractmethod
+    def readings(self) -> Mapping[str, Callable[[Codes], Tensor]]:
+        """Score type -> how to read it, [S, B]."""
+
+    def score_block(self, x_BD: Tensor, types: Sequence[str]) -> dict[str, Tensor]:
+        """Score type -> [S, B] for the named types."""
+        codes = self.codes(x_BD)
+        readings = self.readings()
+        return {name: readings[name](codes) for name in types}
+
+    def codes(self, x_BD: Tensor) -> Codes:
+        """The rows as this detector's networks see them."""
+        return Codes(self.encoder, self.decoder, x_BD)
+
+    def blocks(self, x_ND: Tensor) -> Iterator[Codes]:
+        """All rows, block by block."""
+        return (self.codes(x_BD) for x_BD in torch.split(x_ND, BLOCK_ROWS))
+
+    def distance_to_mean(self, codes: Codes) -> Tensor:
+        """[S, B], Euclidean distance of the code to the mean code (IAEAD eq. 9)."""
+        distance_SB: Tensor = torch.linalg.vector_norm(codes.z_SBZ - self.latent_mean.unsqueeze(1), dim=-1)
+        return distance_SB
+
+    def adam(self) -> OptimizerSpec:
+        """The optimizer of the networks."""
+        return OptimizerSpec(lr=self.optimization.learning_rate, weight_decay=self.optimization.weight_decay)
+
+    def network_parameters(self) -> list[nn.Parameter]:
+        """Encoder and decoder."""
+        return [*self.encoder.parameters(), *self.decoder.parameters()]
+
+    def start(self, x_ND: Tensor) -> None:
+        """Note where the encoder starts."""
+        self.start_weights = self._encoder_weights()
+        self.note_latent_variance(x_ND)
+
+    def note_latent_variance(self, x_ND: Tensor) -> None:
+        """Take the latent variance of now as the one a collapse is measured against."""
+        self.latent_variance_start.copy_(self.latent_moments(x_ND).variance_SF.mean(1))
+
+    def finalize(self, x_ND: Tensor) -> None:
+        """Take the mean latent code and the latent variance."""
+        moments = self.latent_moments(x_ND)
+        self.latent_mean.copy_(moments.mean_SF)
+        self.latent_variance.copy_(moments.variance_SF.mean(1))
+
+    def latent_moments(self, x_ND: Tensor) -> Moments:
+        """Mean and variance of the codes of all rows."""
+        moments = Moments()
+        for codes in self.blocks(x_ND):
+            moments.add(codes.z_SBZ)
+        return moments
+
+    def diagnostics(self) -> dict[str, float]:
+        """Means over the members; empty for a detector that was not fitted in this process.
+
+        `latent_variance` is a mean over coordinates; `latent_variance_start` the same when the main phase
+        began; `weight_change` the norm of the encoder's movement relative to its start, 0 = never moved.
+        """
+        if self.start_weights.shape[1] == 0:
+            return {}
+        moved_S = (self._encoder_weights() - self.start_weights).norm(dim=1) / self.start_weights.norm(dim=1)
+        return {
+            "latent_variance": float(self.latent_variance.mean()),
+            "latent_variance_start": float(self.latent_variance_start.mean()),
+            "weight_change": float(moved_S.mean()),
+        }
+
+    def _encoder_weights(self) -> Tensor:
+        return torch.cat([weight.detach().flatten(1) for weight in self.encoder.parameters()], dim=1)

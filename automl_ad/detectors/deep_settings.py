@@ -1,0 +1,82 @@
+"""The parameters that all deep detectors share, read once and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self, cast, get_args
+
+from automl_ad.detectors.params import read_choice, read_float, read_int
+from automl_ad.errors import TrialFailed
+from automl_ad.nn import Activation, Norm, default_latent_size, hidden_sizes
+from automl_ad.results import Value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkSettings:
+    """Sizes of the encoder, mirrored by the decoder, and what stands between its layers."""
+
+    sizes: tuple[int, ...]
+    """Features, hidden layers, latent size."""
+    activation: Activation
+    norm: Norm
+
+    @classmethod
+    def read(
+        cls,
+        params: Mapping[str, Value],
+        n_features: int,
+        *,
+        activation: Activation = "leaky_relu",
+        norm: Norm = "none",
+    ) -> Self:
+        """The settings in `params`; `activation` and `norm` are the detector's published ones.
+
+        Sizes follow METHODS 0.3 with `n_layers` and `width`, unless `hidden` names them, as in "10-4".
+        Raises TrialFailed.
+        """
+        with_defaults = {"activation": activation, "norm": norm, **params}
+        latent_size = read_int(params, "latent_size", default_latent_size(n_features))
+        return cls(
+            sizes=(n_features, *_read_hidden(params, n_features), latent_size),
+            activation=cast(Activation, read_choice(with_defaults, "activation", get_args(Activation))),
+            norm=cast(Norm, read_choice(with_defaults, "norm", get_args(Norm))),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptimizationSettings:
+    """How long and how fast to train."""
+
+    n_epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+
+    @classmethod
+    def read(
+        cls,
+        params: Mapping[str, Value],
+        *,
+        n_epochs: int,
+        batch_size: int,
+        learning_rate: float,
+        weight_decay: float,
+    ) -> Self:
+        """The settings in `params`; the arguments are the detector's published ones. Raises TrialFailed."""
+        return cls(
+            n_epochs=read_int(params, "n_epochs", n_epochs),
+            batch_size=read_int(params, "batch_size", batch_size, low=2),
+            learning_rate=read_float(params, "learning_rate", learning_rate),
+            weight_decay=read_float(params, "weight_decay", weight_decay),
+        )
+
+
+def _read_hidden(params: Mapping[str, Value], n_features: int) -> tuple[int, ...]:
+    if "hidden" not in params:
+        n_layers = read_int(params, "n_layers", 2)
+        return hidden_sizes(n_features, n_layers, read_float(params, "width", 1.0))
+    parts = str(params["hidden"]).split("-")
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise TrialFailed(f"hidden must be layer sizes such as '128-64', got {params['hidden']!r}")
+    return tuple(int(part) for part in parts)
