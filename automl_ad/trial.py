@@ -19,7 +19,7 @@ from automl_ad.data import Scaler
 from automl_ad.detectors import DETECTORS, Detector, member_mean
 from automl_ad.errors import TrialFailed
 from automl_ad.results import Arrays, Candidate, CandidateKey, TrialConfig, TrialResult
-from automl_ad.training import FitReport, checkpoint_epochs, fit, n_epochs, phase_starts
+from automl_ad.training import checkpoint_epochs, fit, n_epochs, phase_starts
 
 Report = Callable[[int, float | None], bool]
 """(epochs trained, best objective so far) -> True asks the trial to stop."""
@@ -52,7 +52,7 @@ def run_trial(
     report: Report,
     device: str = "cpu",
 ) -> TrialResult:
-    """The outcome of one configuration. TrialFailed becomes state `failed`; anything else is a bug of ours."""
+    """The outcome of one configuration. TrialFailed becomes state `failed`; other errors are our bugs."""
     started = time.perf_counter()
     unfinished = TrialResult(trial=number, config=config, seed=seed, state="failed")
     try:
@@ -65,36 +65,31 @@ def run_trial(
 def _run(
     unfinished: TrialResult, data: TrialData, n_members: int, report: Report, device: str
 ) -> TrialResult:
-    params = unfinished.config.params
-    scaler = data.scalers[str(params["prep"])]
-    detector = DETECTORS[unfinished.config.detector].build(
-        params, n_features=data.rows_ND.shape[1], n_members=n_members, seed=unfinished.seed
+    config, n_rows = unfinished.config, len(data.rows_ND)
+    scaler = data.scalers[str(config.params["prep"])]
+    detector = DETECTORS[config.detector].build(
+        config.params, n_features=data.rows_ND.shape[1], n_members=n_members, seed=unfinished.seed
     )
+    n_planned = n_epochs(detector, n_rows)
     log = _CheckpointLog(detector, unfinished, data, scaler, report)
-    n_rows = len(data.rows_ND)
     fitted = fit(
         detector,
         scaler(data.rows_ND),
         seed=unfinished.seed,
-        checkpoints=checkpoint_epochs(n_epochs(detector, n_rows)),
+        checkpoints=checkpoint_epochs(n_planned),
         on_checkpoint=log,
         device=device,
     )
-    return replace(_finish(unfinished, detector, fitted, log), phase_starts=phase_starts(detector, n_rows))
-
-
-def _finish(
-    unfinished: TrialResult, detector: Detector, fitted: FitReport, log: _CheckpointLog
-) -> TrialResult:
     last = log.epochs[-1]
     # A checkpoint before a member died was averaged over that member: only what came after it stands.
-    valid = [epoch for epoch in log.epochs if log.n_members[epoch] == log.n_members[last]]
+    valid = [epoch for epoch in log.epochs if log.n_members[epoch] == detector.n_members]
     return replace(
         unfinished,
-        state="stopped" if log.was_stopped else "completed",
-        reason="stopped before its last epoch" if log.was_stopped else "",
+        state="completed" if last == n_planned else "stopped",
+        reason="" if last == n_planned else f"stopped after epoch {last} of {n_planned}",
         candidates=tuple(c for c in log.candidates if c.key.checkpoint in valid),
         losses=fitted.losses_SE,
+        phase_starts=phase_starts(detector, n_rows),
         weights={epoch: arrays for epoch, arrays in log.weights.items() if epoch in valid},
         n_features=detector.n_features,
         n_members=detector.n_members,
@@ -118,7 +113,6 @@ class _CheckpointLog:
         self.weights: dict[int, Arrays] = {}
         self.epochs: list[int] = []
         self.n_members: dict[int, int] = {}
-        self.was_stopped = False
 
     def __call__(self, epoch: int) -> bool:
         """Record the checkpoint; True when the trial shall stop."""
@@ -128,8 +122,7 @@ class _CheckpointLog:
         self.weights[epoch] = self._detector.arrays()
         kept = set(_worth_keeping(self.candidates)) | {epoch}
         self.weights = {e: arrays for e, arrays in self.weights.items() if e in kept}
-        self.was_stopped = self._report(epoch, _best_objective(self.candidates))
-        return self.was_stopped
+        return self._report(epoch, _best_objective(self.candidates))
 
     def _judge(self, epoch: int) -> list[Candidate]:
         panel = self._detector.scores(self._panel_ND)

@@ -9,9 +9,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from automl_ad.errors import ArtifactError
+from automl_ad.results import Value
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -22,6 +31,8 @@ EXPORT_AGAIN = "the artifact is damaged or was edited: export it again, or copy 
 
 MAX_MANIFEST_BYTES = 16 * 2**20
 """A ranking of 1,280 candidates takes about 1 MiB; the rest is room for categories."""
+MAX_PARAM = 65_536
+"""No search space goes near it, and a million layers could keep a loader busy for minutes."""
 MAX_FILES_BYTES = 4 * 2**30
 """All files together: what a loader may be asked to hold in memory."""
 ROW_KEEPERS = frozenset({"knn", "kde", "ocsvm"})
@@ -30,9 +41,6 @@ ROW_KEEPERS = frozenset({"knn", "kde", "ocsvm"})
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 Text = Annotated[str, Field(max_length=1_000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Bounded = Field(ge=-65_536, le=65_536)
-"""No search space goes near it, and a million layers or neighbours could keep a loader busy for minutes."""
-ParamValue = bool | Annotated[int, Bounded] | Annotated[float, Bounded] | Annotated[str, Field(max_length=64)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Document = dict[str, JsonValue]
 _R = TypeVar("_R", bound=BaseModel)
@@ -60,7 +68,7 @@ class PartRecord(_Record):
     """One candidate of the output: which fit, which reading of it, and its weight."""
 
     detector: Annotated[str, Field(pattern=r"^[a-z0-9_:.-]{1,64}$")]
-    params: Annotated[dict[Name, ParamValue], Field(max_length=64)]
+    params: Annotated[dict[Name, Value], Field(max_length=64)]
     prep: Name
     n_features: Annotated[int, Field(ge=1, le=2**20)]
     n_members: Annotated[int, Field(ge=1, le=64)]
@@ -69,6 +77,15 @@ class PartRecord(_Record):
     trial: Count
     seed: Count
     weight: Annotated[float, Field(gt=0, le=1)]
+
+    @field_validator("params")
+    @classmethod
+    def _are_bounded(cls, params: dict[str, Value]) -> dict[str, Value]:
+        for name, value in params.items():
+            size = len(value) if isinstance(value, str) else abs(value)
+            if size > MAX_PARAM:
+                raise ValueError(f"{name} must not exceed {MAX_PARAM}, got {str(value)[:40]}")
+        return params
 
 
 class Manifest(_Record):

@@ -1,5 +1,6 @@
 """Step 1: reading, schema, fingerprint, preprocessing. Importing it imports neither torch nor torchvision."""
 
+from automl_ad.data.conversion import columns_with_missing
 from automl_ad.data.preprocessing import Preprocessor
 from automl_ad.data.reading import MIN_ROWS, iter_batches, read_column_at, read_table
 from automl_ad.data.scaling import PREPS, Scaler
@@ -18,6 +19,7 @@ __all__ = [
     "Scaler",
     "Schema",
     "Table",
+    "columns_with_missing",
     "find_files",
     "fingerprint",
     "iter_batches",

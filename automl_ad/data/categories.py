@@ -46,12 +46,12 @@ class CategoryEncoder:
     """[K + 2, D]."""
 
     @classmethod
-    def fit(cls, name: str, column: Any) -> CategoryEncoder:
-        """From a text column with at least one value."""
+    def fit(cls, name: str, column: Any, *, is_nullable: bool = False) -> CategoryEncoder:
+        """From a column with at least one value; `is_nullable` also where none of these is missing."""
         texts = texts_of(column, name)
         values, counts = value_counts(texts, name)
         encoding: Literal["one_hot", "frequency"] = "one_hot" if len(values) <= MAX_ONE_HOT else "frequency"
-        has_missing = texts.null_count > 0
+        has_missing = is_nullable or texts.null_count > 0
         extra = ", missing" if has_missing else ""
         policy = {
             "one_hot": f"one-hot: {len(values)} values{extra}, other",

@@ -29,13 +29,18 @@ def common_schema(files: Sequence[SourceFile], *, exact: str | None = None) -> p
 def _read_schema(file: SourceFile, exact: str | None) -> pa.Schema:
     schema = file_schema(file)
     if file.format == "parquet":
-        return pa.schema([pa.field(column.name, column.type) for column in schema])
+        return pa.schema([pa.field(column.name, _viewless(column.type)) for column in schema])
     return pa.schema(
         [
             pa.field(column.name, column.type if column.name == exact else _widened(column.type))
             for column in schema
         ]
     )
+
+
+def _viewless(kind: pa.DataType) -> pa.DataType:
+    """View types as their plain twins: Arrow cannot pick rows out of views (no `take`, pyarrow 26)."""
+    return {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}.get(kind, kind)
 
 
 def _widened(kind: pa.DataType) -> pa.DataType:

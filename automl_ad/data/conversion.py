@@ -18,6 +18,7 @@ from automl_ad.errors import RowsError
 Numbers = npt.NDArray[np.float64]
 UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 SECONDS_PER_DAY = 86_400
+FLOAT64 = pa.float64()
 
 
 def decoded(column: Any) -> Any:
@@ -48,10 +49,12 @@ def is_binary(kind: pa.DataType) -> bool:
 
 def numbers_of(column: Any, name: str) -> Numbers:
     """[N] float64, NaN where missing; booleans become 0 and 1. Raises RowsError for any other type."""
-    plain = decoded(column)
-    if not (is_number(plain.type) or pa.types.is_null(plain.type)):
-        raise _wrong_type(plain, name, "numbers")
-    return np.asarray(plain.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+    if column.type != FLOAT64:
+        column = decoded(column)
+        if not (is_number(column.type) or pa.types.is_null(column.type)):
+            raise _wrong_type(column, name, "numbers")
+        column = column.cast(FLOAT64, safe=False)
+    return np.asarray(column.to_numpy(zero_copy_only=False))
 
 
 def texts_of(column: Any, name: str) -> Any:
@@ -80,6 +83,19 @@ def seconds_of(column: Any, name: str) -> Numbers:
     if pa.types.is_null(kind):
         return np.full(len(plain), np.nan)
     raise _wrong_type(plain, name, "points in time")
+
+
+def columns_with_missing(columns: pa.Table) -> frozenset[str]:
+    """Names of the columns in which a null or NaN stands."""
+    return frozenset(
+        name
+        for name in columns.column_names
+        if columns.column(name).null_count or _has_nan(decoded(columns.column(name)))
+    )
+
+
+def _has_nan(column: Any) -> bool:
+    return bool(pa.types.is_floating(column.type) and pc.any(pc.is_nan(column.cast(FLOAT64))).as_py())
 
 
 def require_present(is_missing_N: npt.NDArray[np.bool_], feature: Feature) -> None:

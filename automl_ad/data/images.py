@@ -5,6 +5,7 @@ Shapes: N rows, C channels, H x W pixels, D = C * H * W.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,6 +23,8 @@ Matrix = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
 MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 """How PNG and JPEG files start."""
+DEPRECATION = "The image decoding and encoding capabilities of TorchVision"
+"""torchvision 0.29 will move its decoders to TorchCodec. They still work; this is the one caller."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,8 +105,8 @@ def decode_images(column: Any, name: str, shape: tuple[int, int, int] | None = N
             f"column '{name}' must hold PNG or JPEG bytes, got {column.type}", "send the bytes of each file"
         )
     images: list[Pixels] = []
-    for row, value in enumerate(column):
-        pixels_CHW = _decode(value.as_py(), name, row)
+    for row, content in enumerate(column.to_pylist()):
+        pixels_CHW = _decode(content, name, row)
         shape = shape or pixels_CHW.shape
         if pixels_CHW.shape != shape:
             raise RowsError(
@@ -122,8 +125,11 @@ def _decode(content: bytes | None, name: str, row: int) -> Pixels:
 
     if not content:
         raise RowsError(f"column '{name}' must hold an image, got nothing in row {row}", "leave the row out")
+    encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)
     try:
-        pixels = decode_image(torch.frombuffer(bytearray(content), dtype=torch.uint8)).numpy()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", DEPRECATION, DeprecationWarning)
+            pixels = decode_image(encoded).numpy()
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise RowsError(

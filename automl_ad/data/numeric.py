@@ -38,12 +38,15 @@ class NumberEncoder:
     marginal: NumberMarginal
 
     @classmethod
-    def fit(cls, name: str, column: Any) -> NumberEncoder:
-        """From a column with at least one value. Raises DataError when there are infinities."""
+    def fit(cls, name: str, column: Any, *, is_nullable: bool = False) -> NumberEncoder:
+        """From a column with at least one value; `is_nullable` also where none of these is missing.
+
+        Raises DataError when there are infinities.
+        """
         values_N = finite_numbers(column, name)
         is_missing_N = np.isnan(values_N)
         present = values_N[~is_missing_N]
-        has_missing = bool(is_missing_N.any())
+        has_missing = is_nullable or bool(is_missing_N.any())
         return cls(
             feature=Feature(
                 name=name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -32,18 +33,22 @@ IDENTIFIER_NAME = re.compile(
 
 
 def plan_columns(
-    columns: pa.Table, row_positions: npt.NDArray[np.int64]
+    columns: pa.Table, row_positions: npt.NDArray[np.int64], nullable: Collection[str]
 ) -> tuple[tuple[Encoder, ...], tuple[Dropped, ...]]:
     """Fitted encoders and dropped columns, both in file order. An image column must be the only column.
 
-    `row_positions` [N]: where the rows stood in the source, to know a row counter in a sample.
+    `row_positions` [N]: where the rows stood in the source, to know a row counter in a sample. `nullable`:
+    columns that may be missing although none of these rows is.
     Raises DataError when an image column has company, and when nothing is left.
     """
     images = [name for name in columns.column_names if holds_images(columns.column(name))]
     if images:
         _require_alone(images[0], columns.column_names)
         return (ImageEncoder.fit(images[0], columns.column(images[0])),), ()
-    plans = [plan_column(name, columns.column(name), row_positions) for name in columns.column_names]
+    plans = [
+        plan_column(name, columns.column(name), row_positions, is_nullable=name in nullable)
+        for name in columns.column_names
+    ]
     encoders = tuple(plan for plan in plans if not isinstance(plan, Dropped))
     dropped = tuple(plan for plan in plans if isinstance(plan, Dropped))
     if not encoders:
@@ -54,21 +59,26 @@ def plan_columns(
     return encoders, dropped
 
 
-def plan_column(name: str, column: Any, row_positions: npt.NDArray[np.int64]) -> Encoder | Dropped:
+def plan_column(
+    name: str, column: Any, row_positions: npt.NDArray[np.int64], *, is_nullable: bool
+) -> Encoder | Dropped:
     """The fitted encoder of one column, or the reason to drop it."""
     plain = decoded(column)
     if plain.null_count == len(plain):
         return Dropped(name=name, reason="all values are missing")
     if is_number(plain.type):
-        return _plan_numbers(name, plain, row_positions)
+        return _no_number_feature(name, plain, row_positions) or NumberEncoder.fit(
+            name, plain, is_nullable=is_nullable
+        )
     if is_text(plain.type):
-        return _plan_texts(name, plain)
+        return _no_text_feature(name, plain) or CategoryEncoder.fit(name, plain, is_nullable=is_nullable)
     if is_time(plain.type):
-        return _plan_times(name, plain)
+        return _no_time_feature(name, plain) or TimeEncoder.fit(name, plain, is_nullable=is_nullable)
     return Dropped(name=name, reason=f"type {plain.type} is not supported")
 
 
-def _plan_numbers(name: str, column: Any, row_positions: npt.NDArray[np.int64]) -> Encoder | Dropped:
+def _no_number_feature(name: str, column: Any, row_positions: npt.NDArray[np.int64]) -> Dropped | None:
+    """Why the column is dropped; None when it is a feature. Raises DataError for infinities."""
     values_N = finite_numbers(column, name)
     if np.isnan(values_N).all():
         return Dropped(name=name, reason="all values are missing")
@@ -78,10 +88,10 @@ def _plan_numbers(name: str, column: Any, row_positions: npt.NDArray[np.int64]) 
         return Dropped(name=name, reason="identifier-like: counts the rows")
     if IDENTIFIER_NAME.search(name) and _is_whole_and_distinct(column):
         return Dropped(name=name, reason="identifier-like: named like one, and every row has its own number")
-    return NumberEncoder.fit(name, column)
+    return None
 
 
-def _plan_texts(name: str, column: Any) -> Encoder | Dropped:
+def _no_text_feature(name: str, column: Any) -> Dropped | None:
     texts = texts_of(column, name)
     n_present = len(texts) - texts.null_count
     values, _ = value_counts(texts, name)
@@ -90,14 +100,14 @@ def _plan_texts(name: str, column: Any) -> Encoder | Dropped:
     if len(values) >= max(IDENTIFIER_MIN_VALUES, IDENTIFIER_SHARE * n_present):
         reason = f"identifier-like: {len(values)} different values in {n_present} rows"
         return Dropped(name=name, reason=reason)
-    return CategoryEncoder.fit(name, column)
+    return None
 
 
-def _plan_times(name: str, column: Any) -> Encoder | Dropped:
+def _no_time_feature(name: str, column: Any) -> Dropped | None:
     seconds_N = seconds_of(column, name)
     if (seconds_N == seconds_N[0]).all():
         return Dropped(name=name, reason=f"constant: every row is {column[0].as_py()}")
-    return TimeEncoder.fit(name, column)
+    return None
 
 
 def _is_counter(values_N: npt.NDArray[np.float64], row_positions: npt.NDArray[np.int64]) -> bool:

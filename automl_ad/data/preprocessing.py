@@ -5,7 +5,8 @@ Shapes: N rows, F raw features, D encoded features.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,14 +40,21 @@ class Preprocessor:
     """None unless the schema is all numeric."""
 
     @classmethod
-    def fit(cls, columns: pa.Table, *, row_positions: npt.NDArray[np.int64] | None = None) -> Preprocessor:
+    def fit(
+        cls,
+        columns: pa.Table,
+        *,
+        row_positions: npt.NDArray[np.int64] | None = None,
+        nullable: Collection[str] = (),
+    ) -> Preprocessor:
         """Fitted on just these rows.
 
-        `row_positions` [N] (`Table.row_positions`) tells a row counter in a sample.
+        `row_positions` [N] (`Table.row_positions`) tells a row counter in a sample. `nullable`
+        (`columns_with_missing` of all rows) accepts missing values where only rows held out have them.
         Raises DataError for infinities and when no feature is left.
         """
         positions_N = np.arange(columns.num_rows) if row_positions is None else row_positions
-        encoders, dropped = plan_columns(columns, positions_N)
+        encoders, dropped = plan_columns(columns, positions_N, nullable)
         is_image = encoders[0].feature.kind == "image"
         schema = Schema(
             kind="image" if is_image else "tabular",
@@ -77,8 +85,10 @@ class Preprocessor:
         _require_columns(self.schema.feature_names, columns.schema.names)
         if self.row_encoder is None:
             return _encode_each(self.encoders, columns)
-        values = [numbers_of(columns.column(name), name) for name in self.schema.feature_names]
-        return self.row_encoder.encode_values(np.stack(values, axis=1))
+        values_NF = np.empty((columns.num_rows, len(self.encoders)))
+        for place, name in enumerate(self.schema.feature_names):
+            values_NF[:, place] = numbers_of(columns.column(name), name)
+        return self.row_encoder.encode_values(values_NF)
 
     def encode_rows(self, rows_NF: npt.ArrayLike) -> Matrix:
         """float64 [N, D] of rows given as numbers in schema order, NaN = missing; equal to `encode`.
@@ -152,10 +162,9 @@ def _encode_each(encoders: tuple[Encoder, ...], columns: pa.Table | pa.RecordBat
 
 def _require_columns(wanted: tuple[str, ...], names: list[str]) -> None:
     """Raise RowsError when a column is missing, or there twice."""
+    counts = Counter(names)
     for name in wanted:
-        if name not in names:
+        if counts[name] == 0:
             raise RowsError(f"rows must have a column '{name}', got none", did_you_mean(name, names))
-        if names.count(name) > 1:
-            raise RowsError(
-                f"column names must be unique, got '{name}' {names.count(name)} times", "rename one"
-            )
+        if counts[name] > 1:
+            raise RowsError(f"column names must be unique, got '{name}' {counts[name]} times", "rename one")

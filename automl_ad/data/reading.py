@@ -39,7 +39,7 @@ def read_table(config: DataConfig, *, seed: int) -> Table:
     columns = table.select(features)
     return Table(
         columns=columns,
-        row_ids=table.column(config.id_column) if config.id_column else None,
+        row_ids=table.column(config.id_column).combine_chunks() if config.id_column else None,
         row_positions=positions,
         n_source_rows=n_rows,
         fingerprint=fingerprint(columns),
@@ -65,12 +65,12 @@ def iter_batches(
     yield from _scan(files, _project(schema, wanted), batch_rows)
 
 
-def read_column_at(sources: Sequence[str], column: str, positions: npt.NDArray[np.int64]) -> pa.ChunkedArray:
+def read_column_at(sources: Sequence[str], column: str, positions: npt.NDArray[np.int64]) -> pa.Array:
     """The values of one column at ascending row positions: how evaluation gets at labels, and nobody else."""
     files = find_files(sources)
     schema = common_schema(files, exact=column)
     _require_columns([column], schema.names, "a column to read")
-    return _read_at(files, _project(schema, [column]), positions).column(column)
+    return _read_at(files, _project(schema, [column]), positions).column(column).combine_chunks()
 
 
 def _feature_names(available: Sequence[str], config: DataConfig) -> list[str]:

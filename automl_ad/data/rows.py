@@ -23,9 +23,10 @@ class RowEncoder:
 
     encoders: tuple[NumberEncoder, ...]
     fills_F: Matrix
-    is_nullable_F: npt.NDArray[np.bool_]
     value_places_F: npt.NDArray[np.int64]
-    """Column of each value among the D encoded ones; a flag follows the value of a nullable feature."""
+    """Column of each value among the D encoded ones."""
+    nullable: npt.NDArray[np.int64]
+    """Places of the nullable features among the F raw ones; a flag follows the value of each."""
     has_booleans: bool
 
     @classmethod
@@ -35,8 +36,8 @@ class RowEncoder:
         return cls(
             encoders=tuple(encoders),
             fills_F=np.array([encoder.fill for encoder in encoders]),
-            is_nullable_F=widths_F == 2,
             value_places_F=np.cumsum(widths_F) - widths_F,
+            nullable=np.flatnonzero(widths_F == 2),
             has_booleans=any(encoder.feature.kind == "boolean" for encoder in encoders),
         )
 
@@ -46,16 +47,18 @@ class RowEncoder:
 
     def encode_values(self, values_NF: Matrix) -> Matrix:
         """[N, D] of a float64 matrix of the right shape; may be `values_NF` itself. Raises as above."""
-        if self.has_booleans or not np.isfinite(values_NF).all():
+        is_complete = bool(np.isfinite(values_NF).all())
+        if self.has_booleans or not is_complete:
             for encoder, values_N in zip(self.encoders, values_NF.T, strict=True):
                 encoder.check(values_N)
-        if not self.is_nullable_F.any():
+        if not len(self.nullable):
             return values_NF
-        is_missing_NF = np.isnan(values_NF)
-        encoded_ND = np.empty((len(values_NF), len(self.encoders) + int(self.is_nullable_F.sum())))
-        encoded_ND[:, self.value_places_F] = np.where(is_missing_NF, self.fills_F, values_NF)
-        flag_places = self.value_places_F[self.is_nullable_F] + 1
-        encoded_ND[:, flag_places] = is_missing_NF[:, self.is_nullable_F]
+        encoded_ND = np.zeros((len(values_NF), len(self.encoders) + len(self.nullable)))
+        encoded_ND[:, self.value_places_F] = values_NF
+        if not is_complete:
+            is_missing_NF = np.isnan(values_NF)
+            encoded_ND[:, self.value_places_F] = np.where(is_missing_NF, self.fills_F, values_NF)
+            encoded_ND[:, self.value_places_F[self.nullable] + 1] = is_missing_NF[:, self.nullable]
         return encoded_ND
 
     def _as_matrix(self, rows_NF: npt.ArrayLike) -> Matrix:

@@ -20,7 +20,7 @@ class Table:
 
     columns: pa.Table
     """Feature columns, in file order."""
-    row_ids: pa.ChunkedArray | None
+    row_ids: pa.Array | None
     """Values of the id column, never a feature; None when there is none."""
     row_positions: npt.NDArray[np.int64]
     """[N], position of each row in the whole source; ascending as read."""

@@ -44,13 +44,13 @@ class TimeEncoder:
     marginal: NumberMarginal
 
     @classmethod
-    def fit(cls, name: str, column: Any) -> TimeEncoder:
-        """From a column with at least one value."""
+    def fit(cls, name: str, column: Any, *, is_nullable: bool = False) -> TimeEncoder:
+        """From a column with at least one value; `is_nullable` also where none of these is missing."""
         seconds_N = seconds_of(column, name)
         is_missing_N = np.isnan(seconds_N)
         present = seconds_N[~is_missing_N]
         cycles = tuple(cycle for cycle in CYCLES if np.ptp(_phase(present, cycle)) > 0)
-        has_missing = bool(is_missing_N.any())
+        has_missing = is_nullable or bool(is_missing_N.any())
         flag = f", median where missing, flag {name}__missing" if has_missing else ""
         feature = Feature(
             name=name,

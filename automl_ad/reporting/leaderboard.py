@@ -16,16 +16,21 @@ N_ROWS = 15
 
 def leaderboard(selection: Selection, audit: Audit | None) -> RenderableType:
     """The table, the vetoes and the verdict. With an audit, AUROC and AP columns that selection never saw."""
-    criteria = list(dict.fromkeys(name for row in selection.ranking for name in row.criteria))
+    criteria = _present_criteria(selection.ranking)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for header in ("rank", "candidate", "detector", "origin", *criteria, "aggregate"):
-        table.add_column(header, justify="left" if header in ("candidate", "detector", "origin") else "right")
-    if audit is not None:
-        table.add_column("AUROC*", justify="right")
-        table.add_column("AP*", justify="right")
+    table.add_column("rank", justify="right")
+    for header in ("candidate", "detector", "origin"):
+        table.add_column(header, no_wrap=True, vertical="bottom")
+    for header in (*criteria, "aggregate", *(("AUROC*", "AP*") if audit is not None else ())):
+        table.add_column(header.replace("_", "\n"), justify="right", vertical="bottom")
     for rank, row in _shown(selection.ranking):
         table.add_row(*_cells(rank, row, criteria, audit), style="bold" if row.key == selection.best else "")
     return Group(table, *_notes(selection, audit))
+
+
+def _present_criteria(ranking: Sequence[RankedCandidate]) -> list[str]:
+    """The criteria that say something about any candidate."""
+    return list(dict.fromkeys(name for row in ranking for name, v in row.criteria.items() if v is not None))
 
 
 def _shown(ranking: Sequence[RankedCandidate]) -> Iterable[tuple[int, RankedCandidate]]:

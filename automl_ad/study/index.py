@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from automl_ad.results import Candidate, Origin, TrialConfig, TrialResult, Value
 from automl_ad.space import SearchSpace
 from automl_ad.study.distributions import distributions_of, qualified, unqualified
+from automl_ad.study.storage import IndexStorage
 
 Attribute = Value | None | Mapping[str, float | None]
 
@@ -57,13 +58,14 @@ class IndexedTrial:
 class TrialIndex:
     """The trials of one Optuna study. Trial numbers are its numbers."""
 
-    def __init__(self, storage: BaseStorage, name: str, space: SearchSpace) -> None:
+    def __init__(self, storage: IndexStorage, name: str, space: SearchSpace) -> None:
         """Open the Optuna study of that name, or make it."""
         # Optuna announces every trial on stderr, which belongs to our own progress line.
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._storage = storage
+        self._storage = storage.storage
+        self._batch = storage.batch
         self._space = space
-        self._id = _study_id(storage, name)
+        self._id = _study_id(self._storage, name)
 
     @property
     def n_trials(self) -> int:
@@ -72,7 +74,9 @@ class TrialIndex:
 
     def trials(self) -> list[IndexedTrial]:
         """All trials by number, gaps left out (see `add_gap`)."""
-        return [_indexed(frozen) for frozen in self._storage.get_all_trials(self._id) if _is_ours(frozen)]
+        # Optuna's copy costs 0.5 ms a trial; nobody here changes what is read.
+        frozen_trials = self._storage.get_all_trials(self._id, deepcopy=False)
+        return [_indexed(frozen) for frozen in frozen_trials if _is_ours(frozen)]
 
     def begin(self, config: TrialConfig) -> int:
         """The number of a new running trial."""
@@ -97,12 +101,13 @@ class TrialIndex:
         Optuna demands an objective of a COMPLETE trial, so a completed one without it is PRUNED.
         """
         trial_id = self._trial_id(result.trial)
-        for name, value in {**_attributes(result), **(attributes or {})}.items():
-            self._storage.set_trial_user_attr(trial_id, name, value)
-        for step, value in _intermediate_values(result).items():
-            self._storage.set_trial_intermediate_value(trial_id, step, value)
-        values = None if result.objective is None else [result.objective]
-        self._storage.set_trial_state_values(trial_id, _state(result), values)
+        with self._batch():
+            for name, value in {**_attributes(result), **(attributes or {})}.items():
+                self._storage.set_trial_user_attr(trial_id, name, value)
+            for step, value in _intermediate_values(result).items():
+                self._storage.set_trial_intermediate_value(trial_id, step, value)
+            values = None if result.objective is None else [result.objective]
+            self._storage.set_trial_state_values(trial_id, _state(result), values)
 
     def interrupt(self, trial: IndexedTrial) -> None:
         """Fail a trial whose process was lost, and enqueue its config again."""

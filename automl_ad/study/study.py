@@ -109,7 +109,8 @@ class Study(StudyFolder):
     def tell(self, result: TrialResult, attributes: Mapping[str, Attribute] | None = None) -> None:
         """Enter a kept result into the index, and keep the weights within `keep_bytes`."""
         self.index.tell(result, attributes)
-        self.store.shrink_weights(self.record.config.keep_bytes, self._worst_first())
+        if self.store.weights_bytes() > self.record.config.keep_bytes:
+            self.store.shrink_weights(self.record.config.keep_bytes, self._worst_first())
 
     def reconcile(self) -> None:
         """Make the index agree with the folder: nothing finished is lost, nothing finished runs again."""

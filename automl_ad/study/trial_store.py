@@ -93,9 +93,13 @@ class TrialStore:
         for path in self.root.glob(f"{TEMPORARY}*"):
             shutil.rmtree(path)
 
+    def weights_bytes(self) -> int:
+        """How much all kept weights take."""
+        return sum(path.stat().st_size for path in self.root.glob("*/weights-*.safetensors"))
+
     def shrink_weights(self, keep_bytes: int, worst_first: Iterable[int]) -> None:
         """Delete weights, trial by trial in the given order, until at most `keep_bytes` are left."""
-        n_bytes = sum(path.stat().st_size for path in self.root.glob("*/weights-*.safetensors"))
+        n_bytes = self.weights_bytes()
         for number in worst_first:
             for path in self._folder(number).glob("weights-*.safetensors"):
                 if n_bytes <= keep_bytes:

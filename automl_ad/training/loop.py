@@ -104,7 +104,6 @@ class _DeepFit:
         steps = [StepRunner(step) for step in phase.steps]
         for epoch in range(phase.n_epochs):
             self._train_epoch(phase, steps, epoch)
-            self._epochs_done += 1
             if self._is_checkpoint(phase) and self._stop_at_checkpoint(steps):
                 return True
         return False
@@ -125,6 +124,7 @@ class _DeepFit:
             total_S += losses[0] * len(x_BD)
             n_seen += len(x_BD)
         self._detector.eval()
+        self._epochs_done += 1
         self._record(total_S / n_seen, alive_S)
         self._drop(alive_S & total_S.isfinite(), steps)
 

@@ -84,6 +84,11 @@ def finished_before(process: subprocess.Popen[bytes], trials: Path, n: int) -> b
     return True
 
 
+def written(trials: Path) -> dict[str, int]:
+    """Finished trial -> when its result was written."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in trials.glob("[0-9]*/result.json")}
+
+
 def test_sigkill_loses_and_repeats_nothing(command, tmp_path):
     trials = tmp_path / "study" / "trials"
     rng = np.random.default_rng(1)
@@ -92,7 +97,7 @@ def test_sigkill_loses_and_repeats_nothing(command, tmp_path):
             assert not finished_before(process, trials, n_results)
             time.sleep(rng.uniform(0, 0.03))
             process.send_signal(signal.SIGKILL)
-        results_before = {path.name: path.stat().st_mtime_ns for path in trials.glob("[0-9]*/result.json")}
+        written_before = written(trials)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 
@@ -105,9 +110,7 @@ def test_sigkill_loses_and_repeats_nothing(command, tmp_path):
     ]
     assert repeated == []
     assert sum(result.config.origin != "baseline" for result in results) == N_TRIALS
-    assert {
-        path.name: path.stat().st_mtime_ns for path in trials.glob("[0-9]*/result.json")
-    } >= results_before
+    assert written_before.items() <= written(trials).items()
     announced = [int(line) for line in (tmp_path / "log").read_text().split()]
     assert len(set(announced)) == len(announced)
     assert set(announced) <= set(folder.store.numbers())

@@ -1,4 +1,4 @@
-"""A damaged, edited or hostile artifact is refused with the file and the rule; nothing crashes, hangs or runs."""
+"""A damaged, edited or hostile artifact is refused with file and rule; nothing crashes, hangs or runs."""
 
 from __future__ import annotations
 
@@ -244,11 +244,15 @@ BROKEN: dict[str, tuple[Damage, str, str]] = {
     "width of another model": (edit(part(1, n_features=7)), ROWS, "shape"),
     "members of another model": (edit(part(0, n_members=3)), NETWORK, "must have"),
     "network of terabytes": (edit(params(0, latent_size=65_536, width=1e4)), NETWORK, "values, got"),
-    "network beyond all limits": (edit(params(0, width=1e18)), NETWORK, ""),
+    "network beyond all limits": (
+        edit(params(0, width=1e18), sealed=False),
+        MANIFEST,
+        "parts.0.params: Value error, width must not exceed 65536",
+    ),
     "count beyond all limits": (
         edit(params(0, n_layers=10**9), sealed=False),
         MANIFEST,
-        "parts.0.params.n_layers",
+        "n_layers must not exceed 65536",
     ),
     "param of wrong kind": (edit(params(1, n_neighbors="many")), ROWS, "n_neighbors must be an integer"),
     "panel lacks a part": (edit_arrays(PANEL, lambda a: a.pop("part-1")), PANEL, "'part-1'"),
@@ -304,7 +308,7 @@ def test_resealing_alone_breaks_nothing(ensemble_path, tmp_path):
     """Otherwise the cases above would prove nothing."""
     shutil.copytree(ensemble_path, tmp_path / "copy")
     edit(lambda document: document["evidence"].update(note="seen"))(tmp_path / "copy")
-    edit_arrays(PANEL, lambda arrays: None)(tmp_path / "copy")
+    edit_arrays(PANEL, dict.keys)(tmp_path / "copy")
     edit_golden(lambda table: table)(tmp_path / "copy")
     assert Scorer.load(tmp_path / "copy").manifest.evidence["note"] == "seen"
 

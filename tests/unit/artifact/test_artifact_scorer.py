@@ -30,7 +30,7 @@ def test_single_part_scores_panel_rows_as_they_were_judged(detector, export, fit
     scores = Scorer.load(export(tmp_path / "one", [part])).score(table.slice(0, N_PANEL))
     np.testing.assert_allclose(scores.anomaly_score, part.panel_scores, rtol=1e-5)
     assert scores.anomaly_score.dtype == np.float64
-    # The member mean is rounded to float32 by the rule of the panel, so that ranks agree with what was judged.
+    # The member mean is rounded to float32 by the rule of the panel, so that ranks agree.
     np.testing.assert_array_equal(scores.anomaly_score, scores.anomaly_score.astype(np.float32))
 
 
@@ -90,7 +90,7 @@ def test_no_rows_give_no_scores(scorer, table):
     [
         ({"a": [1.0]}, "column 'b'"),
         ({name: [1.0, 2.0] if name == "c" else [1.0] for name in "abcde"}, "equally long"),
-        ({name: 1.0 for name in "abcde"}, "equally long"),
+        (dict.fromkeys("abcde", 1.0), "equally long"),
         ({name: [np.inf if name == "b" else 1.0] for name in "abcde"}, "'b' must be finite"),
         ({name: [None if name == "b" else 1.0] for name in "abcde"}, "'b' must not be missing"),
         (np.zeros((3, 4)), r"shape \[N, 5\]"),

@@ -4,11 +4,12 @@ import datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl_ad.data import Preprocessor
+from automl_ad.data import Preprocessor, columns_with_missing
 from automl_ad.errors import ConfigError, RowsError
 
 N = 60
@@ -62,7 +63,7 @@ def test_a_row_reads_as_documented():
     assert values["gaps__missing"] == 1
     assert values["flag"] == 1
     assert (values["color=red"], values["color=blue"], values["color__other"]) == (1, 0, 0)
-    assert values["when__seconds"] == START.replace(tzinfo=datetime.timezone.utc).timestamp()
+    assert values["when__seconds"] == START.replace(tzinfo=datetime.UTC).timestamp()
     assert (values["when__hour_sin"], values["when__hour_cos"]) == (0, 1)
 
 
@@ -193,6 +194,20 @@ def test_encoding_does_not_write_into_the_rows_given():
     given_rows = np.ones((1, 1))
     plain.encode_rows(given_rows)[:] = 7
     assert given_rows[0, 0] == 1
+
+
+def test_missing_values_seen_only_in_rows_held_out_are_accepted_when_announced():
+    whole = MIXED.drop_columns(["kind"]).filter(pc.is_valid(MIXED["gaps"]))
+    assert columns_with_missing(MIXED) == {"gaps", "kind"}
+    assert columns_with_missing(pa.table({"x": [1.0, float("nan")], "y": [1, 2]})) == {"x"}
+    fitted = Preprocessor.fit(whole, nullable={"gaps", "color", "when"})
+    held_out = whole[:1]
+    for name in ("gaps", "color", "when"):
+        place = held_out.column_names.index(name)
+        held_out = held_out.set_column(place, name, pa.nulls(1, held_out.schema.field(name).type))
+    values = dict(zip(fitted.encoded_names, fitted.encode(held_out)[0].tolist(), strict=True))
+    assert [values[f"{name}__missing"] for name in ("gaps", "color", "when")] == [1, 1, 1]
+    assert np.isfinite(fitted.scale(fitted.encode(held_out), "robust")).all()
 
 
 def test_an_unknown_prep_gets_the_near_match():

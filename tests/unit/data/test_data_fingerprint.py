@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import itertools
 
 import numpy as np
 import pyarrow as pa
@@ -31,23 +32,26 @@ TABLE = pa.table(COLUMNS)
 @given(st.lists(st.integers(0, 4), max_size=4))
 def test_chunks_leave_no_trace(cuts):
     borders = [0, *sorted(cuts), 4]
-    slices = [TABLE.slice(a, b - a) for a, b in zip(borders, borders[1:], strict=False)]
+    slices = [TABLE.slice(a, b - a) for a, b in itertools.pairwise(borders)]
     assert fingerprint(pa.concat_tables(slices)) == fingerprint(TABLE)
 
 
 def test_a_slice_and_a_copy_of_it_agree():
     part = TABLE.slice(1, 2)
-    assert fingerprint(part) == fingerprint(TABLE.take([1, 2])) != fingerprint(TABLE)
+    assert (
+        fingerprint(part)
+        == fingerprint(pa.table(TABLE.slice(1, 2).to_pydict(), schema=TABLE.schema))
+        != fingerprint(TABLE)
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in COLUMNS if name != "none"])
 def test_every_column_counts(name):
     place = TABLE.column_names.index(name)
-    reordered = TABLE.set_column(place, name, TABLE[name].take([3, 1, 2, 0]))
-    if name != "coded":
-        assert fingerprint(reordered) != fingerprint(TABLE)
-    without = TABLE.set_column(place, name, TABLE[name].take(pa.array([None, 1, 2, 3])))
-    assert fingerprint(without) != fingerprint(TABLE)
+    values = TABLE[name].to_pylist()
+    for changed in ([values[2], *values[1:]], [None, *values[1:]]):
+        column = pa.array(changed, TABLE.schema.field(name).type)
+        assert fingerprint(TABLE.set_column(place, name, column)) != fingerprint(TABLE)
     assert fingerprint(TABLE.drop_columns(name)) != fingerprint(TABLE)
 
 

@@ -29,6 +29,7 @@ def test_pixels_come_back_in_channel_order(n_channels):
     assert len(fitted.encoded_names) == n_channels * 24
 
 
+@pytest.mark.filterwarnings("ignore:The image decoding and encoding capabilities")
 def test_jpeg():
     torch = pytest.importorskip("torch")
     from torchvision.io import encode_jpeg

@@ -173,6 +173,13 @@ def test_a_column_is_read_at_positions_of_the_whole_source(source):
         read_column_at([source], "lable", sample.row_positions)
 
 
+def test_text_views_can_be_sampled(tmp_path):
+    texts = pa.array([f"a text that is long enough {i % 3}" for i in range(90)], pa.string_view())
+    pq.write_table(pa.table({"a": texts}), tmp_path / "views.parquet")
+    sample = read(f"{tmp_path}/views.parquet", max_rows=30)
+    assert sample.columns["a"].to_pylist() == [texts[i].as_py() for i in sample.row_positions]
+
+
 def test_taken_rows_keep_ids_and_positions_together(source):
     table = read(source, id_column="name")
     part = table.take([3, 400, 7])

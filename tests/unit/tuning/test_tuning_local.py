@@ -10,13 +10,13 @@ from automl_ad.tuning import Budget, LocalExecutor, Sampler, TrialJob
 
 @pytest.fixture
 def search(study, space, config):
-    def search(trial_fn, *, budget=Budget(), stop=None, on_result=None):
+    def search(trial_fn, *, budget=None, stop=None, on_result=None):
         seen = []
         LocalExecutor().run(
             trial_fn,
             TrialJob(data="the data", store=study.store, seed=5, n_members=4),
             Sampler(study, space, config),
-            budget=budget,
+            budget=budget or Budget(),
             stop=stop or threading.Event(),
             on_result=on_result or seen.append,
         )

@@ -1,4 +1,4 @@
-"""Which configs are proposed, in which order, and that a resumed search goes on as if nothing had happened."""
+"""Which configs are proposed, in which order; a resumed search goes on as if nothing had happened."""
 
 import dataclasses
 import math
@@ -20,12 +20,12 @@ def sampler(study, space, config):
     return Sampler(study, space, config)
 
 
-def run(proposer, study, make_result, n=None, objective=lambda config: None):
+def run(proposer, study, make_result, n=None, objective=None):
     """Run n trials (or all) at once; the proposed configs."""
     configs = []
     while (n is None or len(configs) < n) and (asked := proposer.ask()):
         number, config = asked
-        study.store.write(make_result(number, config, objective(config)))
+        study.store.write(make_result(number, config, objective and objective(config)))
         proposer.tell(study.store.read(number))
         configs.append(config)
     return configs
@@ -141,7 +141,7 @@ def test_interrupted_config_is_proposed_again_first(sampler, study, space, confi
 
 def test_interrupted_baseline_is_left_to_the_baselines(study, space, config, make_result):
     baselines = Baselines(study, space)
-    _, lost = baselines.ask()
+    baselines.ask()
     study.close()
     with Study.resume(study.path, config, fingerprint="f", space=space) as resumed:
         assert Sampler(resumed, space, config).ask()[1].origin == "default"

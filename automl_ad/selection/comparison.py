@@ -1,0 +1,162 @@
+"""Whether an output beats the average of the anchors by more than noise, without labels.
+
+Clean training data: by the AUC on pseudo-anomalies, which can show it directly. Otherwise agreement with
+the anchors can never show that something beats them, so two other figures must both speak for the output:
+
+1. *Consensus gain*. Each detector of the pool is a judge: its candidates' mean order is compared with the
+   output and with the anchors' average, both without the parts of the judge's own detector. If detectors
+   err independently, whatever agrees better with a judge is closer to the truth they share (the argument
+   of truth inference), and the mean gain over judges must be above zero.
+2. *Tail gain*. The argument fails when many candidates share one mistake: they outvote the anchors. But a
+   mean of surprises is sharp only where its parts are surprised by the same rows, so a clique that sees
+   other rows than the anchors blunts the tail. Hence RTM and EAG of the output, on the same scale of
+   surprise as the anchors' average, must not be below theirs. The tail alone would not do: parts that
+   repeat the anchors sharpen nothing and reveal nothing.
+
+Noise is what a bootstrap over panel rows, and over judges or generators, leaves open: 5 % on one side.
+An output that adds nothing but baseline rows to the anchors has found nothing and does not count.
+
+Shapes: N panel rows, P parts, J judges, G generators, B resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_ad.artifact.ensemble import PanelECDF
+from automl_ad.criteria import tail_figures
+from automl_ad.criteria.ranks import unit_ranks
+from automl_ad.results import Candidate
+from automl_ad.selection.pool import Pool
+
+Float64Array = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.integer]
+
+N_RESAMPLES = 200
+NOISE = 0.05
+"""Share of the resamples beyond either limit of the interval."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gain:
+    """How far the output is ahead of the anchors' average in one figure, with its 90 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """The gains, and what follows from them."""
+
+    is_better: bool
+    gains: Mapping[str, Gain] = field(default_factory=dict)
+    """`consensus` and `tail`, or `probe_auc`; empty when there was nothing to compare."""
+
+    def figures(self) -> dict[str, float]:
+        """The gains as flat numbers, for `Selection.confidence`."""
+        return {
+            f"{name}_gain{suffix}": value
+            for name, gain in self.gains.items()
+            for suffix, value in (("", gain.value), ("_low", gain.low), ("_high", gain.high))
+        }
+
+
+def compare(chosen: Sequence[Candidate], pool: Pool, *, use_probes: bool, seed: int) -> Comparison:
+    """The output, `chosen` with the anchors, against the anchors alone.
+
+    Without anchors there is nothing to fall back to, and the output stands.
+    """
+    anchors = tuple(pool.anchors.values())
+    if not anchors:
+        return Comparison(is_better=True)
+    if all(pool.origin(candidate) == "baseline" for candidate in chosen):
+        return Comparison(is_better=False)
+    rng = np.random.default_rng(seed)
+    output = (*chosen, *anchors)
+    if use_probes:
+        probe_gain = _probe_gain(output, anchors, rng)
+        return Comparison(is_better=probe_gain.low > 0, gains={"probe_auc": probe_gain})
+    consensus, tail = _consensus_gain(output, anchors, pool, rng), _tail_gain(output, anchors, rng)
+    is_better = consensus.low > 0 and tail.high >= 0
+    return Comparison(is_better=is_better, gains={"consensus": consensus, "tail": tail})
+
+
+def _consensus_gain(
+    output: Sequence[Candidate], anchors: Sequence[Candidate], pool: Pool, rng: np.random.Generator
+) -> Gain:
+    """Mean over judges of Spearman(judge, output) - Spearman(judge, anchors), own detector left out."""
+    judges, outputs, averages = [], [], []
+    for detector, positions in pool.evidence.detectors.items():
+        others = [part for part in anchors if part.detector != detector]
+        if others:
+            judges.append(pool.evidence.unit_ranks_KN[positions].mean(axis=0))
+            outputs.append(_mean_surprise([part for part in output if part.detector != detector]))
+            averages.append(_mean_surprise(others))
+    if not judges:
+        return Gain(value=0.0, low=0.0, high=0.0)
+    judges_JN, outputs_JN, averages_JN = np.stack(judges), np.stack(outputs), np.stack(averages)
+
+    def gain(rows: Rows, picked: Rows) -> float:
+        judge, one, other = (unit_ranks(scores[:, rows]) for scores in (judges_JN, outputs_JN, averages_JN))
+        return float(np.nanmean((judge * (one - other)).sum(axis=1)[picked]))
+
+    return _bootstrap(gain, judges_JN.shape[1], len(judges), rng)
+
+
+def _tail_gain(output: Sequence[Candidate], anchors: Sequence[Candidate], rng: np.random.Generator) -> Gain:
+    """Mean log ratio of RTM and EAG, output over anchors."""
+    surprise_2N = np.stack([_mean_surprise(output), _mean_surprise(anchors)])
+
+    def gain(rows: Rows, _: Rows) -> float:
+        figures = np.log(np.maximum(tail_figures(surprise_2N[:, rows]), np.finfo(np.float64).tiny))
+        return float((figures[:, 0] - figures[:, 1]).mean())
+
+    return _bootstrap(gain, surprise_2N.shape[1], 1, rng)
+
+
+def _probe_gain(output: Sequence[Candidate], anchors: Sequence[Candidate], rng: np.random.Generator) -> Gain:
+    """Mean over generators of the output's AUC less the anchors'."""
+    generators = sorted(set.intersection(*(set(part.probe_scores) for part in output)))
+    gain_GN = np.stack([_beaten(output, name) - _beaten(anchors, name) for name in generators])
+    return _bootstrap(
+        lambda rows, picked: float(gain_GN[np.ix_(picked, rows)].mean()), gain_GN.shape[1], len(gain_GN), rng
+    )
+
+
+def _beaten(parts: Sequence[Candidate], generator: str) -> Float64Array:
+    """[N] share of the pseudo-anomalies that score above each panel row; their mean is the AUC."""
+    panel_N, probes = _mean_surprise(parts), np.sort(_mean_surprise(parts, generator))
+    not_above = np.searchsorted(probes, panel_N, "left") + np.searchsorted(probes, panel_N, "right")
+    return np.asarray(1 - not_above / (2 * len(probes)))
+
+
+def _mean_surprise(parts: Sequence[Candidate], generator: str | None = None) -> Float64Array:
+    """The parts' equally weighted ensemble on the panel, or on one generator's rows.
+
+    On the scale of surprise for one part too, where `combine` keeps raw scores: tails must be comparable.
+    """
+    surprises = [
+        PanelECDF.from_scores(part.panel_scores)(
+            part.panel_scores if generator is None else part.probe_scores[generator]
+        )
+        for part in parts
+    ]
+    return np.asarray(np.mean(surprises, axis=0))
+
+
+def _bootstrap(
+    gain: Callable[[Rows, Rows], float], n_rows: int, n_units: int, rng: np.random.Generator
+) -> Gain:
+    """The gain on everything, and its interval over resampled rows and units (judges, generators)."""
+    resampled = [
+        gain(rng.integers(n_rows, size=n_rows), rng.integers(n_units, size=n_units))
+        for _ in range(N_RESAMPLES)
+    ]
+    low, high = np.nanquantile(resampled, [NOISE, 1 - NOISE])
+    return Gain(value=gain(np.arange(n_rows), np.arange(n_units)), low=float(low), high=float(high))

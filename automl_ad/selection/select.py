@@ -1,0 +1,87 @@
+"""The story of a selection: gather the pool, rank it, choose an output, ask whether it beats the anchors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_ad.config import SearchConfig
+from automl_ad.criteria import CRITERIA
+from automl_ad.results import Candidate, RankedCandidate, Selection, TrialResult, WeightedPart
+from automl_ad.selection.comparison import compare
+from automl_ad.selection.output import choose_parts
+from automl_ad.selection.pool import Pool, gather
+from automl_ad.selection.ranking import Ranking, rank
+from automl_ad.selection.stability import share_best_stays
+from automl_ad.selection.verdict import verdict
+
+
+def select(results: Sequence[TrialResult], config: SearchConfig) -> Selection:
+    """What to ship, with the whole ranking and the evidence for it.
+
+    The same results and seed give the same selection. Raises NoTrialSucceeded when every trial failed,
+    was vetoed, or lost its weights.
+    """
+    pool = gather(results)
+    table = {name: criterion(pool.evidence) for name, criterion in CRITERIA.items()}
+    ranking = rank(pool, table, config.training_data)
+    ranked = [pool.evidence.candidates[position] for position in ranking.order]
+    chosen = choose_parts(ranked, pool.anchors)
+    comparison = compare(chosen, pool, use_probes=ranking.is_by_probes, seed=config.seed)
+    parts = (*chosen, *pool.anchors.values()) if comparison.is_better else tuple(pool.anchors.values())
+    return Selection(
+        ranking=(*_rows(pool, table, ranking), *_vetoed_rows(pool)),
+        best=ranked[0].key,
+        output=tuple(WeightedPart(key=part.key, weight=1 / len(parts)) for part in parts),
+        output_kind=_kind(parts, is_better=comparison.is_better),
+        is_distinguishable=comparison.is_better,
+        verdict=verdict(pool, table, ranking, chosen, comparison),
+        confidence={
+            "best_stays_first": share_best_stays(pool, ranking, seed=config.seed),
+            **comparison.figures(),
+        },
+    )
+
+
+def _kind(parts: Sequence[Candidate], *, is_better: bool) -> Literal["ensemble", "single", "anchors"]:
+    if not is_better:
+        return "anchors"
+    return "ensemble" if len(parts) > 1 else "single"
+
+
+def _rows(
+    pool: Pool, table: Mapping[str, npt.NDArray[np.float64]], ranking: Ranking
+) -> tuple[RankedCandidate, ...]:
+    """The candidates that may be selected, best first."""
+    return tuple(
+        RankedCandidate(
+            key=pool.evidence.candidates[position].key,
+            detector=pool.evidence.candidates[position].detector,
+            origin=pool.origin(pool.evidence.candidates[position]),
+            criteria={name: _present(values_K[position]) for name, values_K in table.items()},
+            aggregate=float(ranking.aggregate_K[position]),
+        )
+        for position in ranking.order
+    )
+
+
+def _vetoed_rows(pool: Pool) -> tuple[RankedCandidate, ...]:
+    return tuple(
+        RankedCandidate(
+            key=candidate.key,
+            detector=candidate.detector,
+            origin=pool.origin(candidate),
+            criteria=dict.fromkeys(CRITERIA),
+            aggregate=None,
+            veto=reason,
+        )
+        for candidate, reason in pool.vetoed
+    )
+
+
+def _present(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

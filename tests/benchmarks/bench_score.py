@@ -1,0 +1,155 @@
+"""What `score_sources` costs: rows/s against the bare forward pass of the same autoencoder, and memory.
+
+    python tests/benchmarks/bench_score.py [--rows 1000000] [--rounds 3]
+
+Bars (DESIGN 6): at least half the rows/s of the forward pass, which gets its rows scaled, in memory and in blocks of
+the same size; peak memory the same for 1M as for 200k rows. One thread each, in turns, because the ratio says more
+than the figures on a busy machine. Reading, decoding, encoding, scaling, percentiles and writing are all on our side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from automl_ad.artifact import Part, Scorer, score_sources, threshold_of, write_artifact
+from automl_ad.data import Preprocessor
+from automl_ad.detectors import DETECTORS, member_mean
+from automl_ad.training import fit
+
+N_FEATURES = 30
+BLOCK_ROWS = 8192
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--members", type=int, default=4)
+    parser.add_argument("--peak", nargs=2, metavar=("ARTIFACT", "DATA"), help="only: print peak bytes")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    pa.set_cpu_count(1)
+    if options.peak:
+        print_peak(*options.peak)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        artifact = write_autoencoder(Path(folder) / "artifact", options.members)
+        data = write_rows(Path(folder) / "rows.parquet", options.rows)
+        fewer = write_rows(Path(folder) / "fewer.parquet", options.rows // 5)
+        compare_speed(artifact, data, options.rows, options.rounds)
+        compare_memory(artifact, data, fewer)
+
+
+def compare_speed(artifact: Path, data: Path, n_rows: int, n_rounds: int) -> None:
+    scorer = Scorer.load(artifact)
+    runs: dict[str, Callable[[], None]] = {
+        "bare forward pass": lambda: forward(scorer, n_rows),
+        "score_sources": lambda: score(scorer, data),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(n_rounds):
+        for name, run in runs.items():
+            started = time.process_time()
+            run()
+            seconds[name].append(time.process_time() - started)
+    rates = {name: n_rows / statistics.median(values) for name, values in seconds.items()}
+    for name, rate in rates.items():
+        print(f"{name:20} {rate:12,.0f} rows per CPU second")
+    print(f"{'ratio':20} {rates['score_sources'] / rates['bare forward pass']:12.2f} (bar: at least 0.5)")
+
+
+@torch.inference_mode()
+def forward(scorer: Scorer, n_rows: int) -> None:
+    """The networks of the artifact on as many rows, and nothing else."""
+    network = scorer._model.parts[0].detector
+    block_BD = torch.randn(BLOCK_ROWS, N_FEATURES)
+    for _ in range(0, n_rows, BLOCK_ROWS):
+        network.decoder(network.encoder(block_BD))
+
+
+def score(scorer: Scorer, data: Path) -> None:
+    score_sources(scorer, [str(data)], data.with_suffix(".scores"))
+
+
+def compare_memory(artifact: Path, data: Path, fewer: Path) -> None:
+    peaks = [peak_mb(artifact, path) for path in (fewer, data)]
+    print(f"peak memory at a fifth of the rows {peaks[0]:.0f} MB, at all rows {peaks[1]:.0f} MB")
+    print(f"{'ratio':20} {peaks[1] / peaks[0]:12.2f} (bar: about 1)")
+
+
+def peak_mb(artifact: Path, data: Path) -> float:
+    """Peak resident size of a fresh process that scores the file."""
+    command = [sys.executable, __file__, "--peak", str(artifact), str(data)]
+    return float(json.loads(subprocess.run(command, check=True, capture_output=True).stdout)) / 2**20
+
+
+def print_peak(artifact: str, data: str) -> None:
+    score(Scorer.load(artifact), Path(data))
+    status = Path("/proc/self/status").read_text()
+    peak_kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+    print(int(peak_kib) * 1024)
+
+
+def write_rows(path: Path, n_rows: int) -> Path:
+    """A parquet file of normal rows, written in pieces."""
+    rng = np.random.default_rng(0)
+    schema = pa.schema([(f"x{i}", pa.float64()) for i in range(N_FEATURES)])
+    with pq.ParquetWriter(path, schema) as writer:
+        for start in range(0, n_rows, 100_000):
+            n = min(100_000, n_rows - start)
+            writer.write_table(pa.table(list(rng.normal(size=(N_FEATURES, n))), schema=schema))
+    return path
+
+
+def write_autoencoder(path: Path, n_members: int) -> Path:
+    """An artifact of the default autoencoder, hardly trained."""
+    rng = np.random.default_rng(1)
+    rows = pa.table({f"x{i}": rng.normal(size=2_000) for i in range(N_FEATURES)})
+    preprocessor = Preprocessor.fit(rows)
+    x_ND = preprocessor.scale(preprocessor.encode(rows), "zscore")
+    params = {"prep": "zscore", "n_epochs": 2}
+    detector = DETECTORS["autoencoder"].build(params, n_features=N_FEATURES, n_members=n_members, seed=0)
+    fit(detector, x_ND, seed=0, checkpoints=(), on_checkpoint=lambda _epoch: False)
+    panel_scores = member_mean(detector.scores(x_ND, types=("rec_mse",))["rec_mse"])
+    part = Part(
+        detector="autoencoder",
+        params=params,
+        n_features=N_FEATURES,
+        n_members=n_members,
+        score_type="rec_mse",
+        checkpoint=2,
+        trial=0,
+        seed=0,
+        weight=1.0,
+        panel_scores=panel_scores,
+        arrays=detector.arrays(),
+    )
+    return write_artifact(
+        path,
+        name="bench",
+        parts=[part],
+        preprocessor=preprocessor,
+        threshold=threshold_of(panel_scores, alert_rate=0.01),
+        panel_scores_N=panel_scores,
+        data_fingerprint="0" * 64,
+        seed=0,
+        study={},
+        evidence={},
+    )
+
+
+if __name__ == "__main__":
+    main()
