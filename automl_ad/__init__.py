@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer as Scorer
-    from automl_ad.search import search as search
+    from automl_ad.searching import search as search
 
 __version__ = "0.1.0"
 __all__ = ["Scorer", "__version__", "search"]
@@ -15,7 +15,7 @@ __all__ = ["Scorer", "__version__", "search"]
 def __getattr__(name: str) -> Any:
     """Import the two public names on first use, so that `automl-ad --help` stays instant."""
     if name == "search":
-        from automl_ad.search import search
+        from automl_ad.searching import search
 
         return search
     if name == "Scorer":

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from automl_ad.config import SearchConfig
 from automl_ad.criteria import make_probes
-from automl_ad.data import Preprocessor, Table
+from automl_ad.data import Preprocessor, Table, columns_with_missing
 from automl_ad.trial import TrialData
 
 HELD_OUT_SHARE = 0.2
@@ -38,7 +38,12 @@ def prepare(table: Table, config: SearchConfig) -> Prepared:
     rng = np.random.default_rng(config.seed)
     fit_rows, panel_rows = _split(table.columns.num_rows, config, rng)
     fitted_part = table.columns.take(fit_rows)
-    preprocessor = Preprocessor.fit(fitted_part)
+    preprocessor = Preprocessor.fit(
+        fitted_part,
+        row_positions=table.row_positions[fit_rows],
+        # A null that only a held-out row has is no reason to refuse that row.
+        nullable=columns_with_missing(table.columns),
+    )
     panel_ND = preprocessor.encode(table.columns.take(panel_rows))
     data = TrialData(
         rows_ND=preprocessor.encode(fitted_part),

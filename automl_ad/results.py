@@ -22,7 +22,7 @@ TrialState = Literal["completed", "stopped", "failed"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialConfig:
-    """One point of the search space. `origin`: a baseline row, a published default, TPE, or the control arm."""
+    """One point of the search space, and whether it is a baseline, a published default, TPE's, or random."""
 
     detector: str
     params: Mapping[str, Value]
@@ -31,7 +31,7 @@ class TrialConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class CandidateKey:
-    """What is judged and ranked. `checkpoint` is the number of epochs trained; 0 for closed-form detectors."""
+    """What is judged and ranked. `checkpoint` is the number of epochs trained; 0: closed-form."""
 
     trial: int
     score_type: str

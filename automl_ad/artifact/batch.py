@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -24,6 +25,10 @@ from automl_ad.data import iter_batches
 from automl_ad.data.sources import find_files
 from automl_ad.errors import ConfigError, DataError, RowsError
 
+BATCH_VALUES = 2**20
+"""Encoded values of a batch: 8 MB, several of which are alive at a time, however wide the rows."""
+MAX_BATCH_ROWS = 2**15
+"""For 30 columns 1.2 times faster than 8,192 rows; beyond, caches are too small (tests/benchmarks/bench_score.py)."""
 ROW_GROUP_ROWS = 2**17
 """Rows gathered before they are written: 4 MB of scores, and few enough row groups for a small footer."""
 
@@ -74,11 +79,22 @@ def _scored_batches(
     scorer: Scorer, sources: Sequence[str], id_column: str | None, on_progress: Callable[[int], None] | None
 ) -> Iterator[pa.RecordBatch]:
     n_done = 0
-    for batch in iter_batches(sources, scorer.schema.feature_names, id_column=id_column):
+    features = scorer.schema.feature_names
+    batch_rows = min(MAX_BATCH_ROWS, max(1, BATCH_VALUES // scorer.n_encoded))
+    for batch in _read_ahead(iter_batches(sources, features, id_column=id_column, batch_rows=batch_rows)):
         yield _scored(scorer, batch, n_done, id_column)
         n_done += batch.num_rows
         if on_progress is not None:
             on_progress(n_done)
+
+
+def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same batches; the next one is decoded in a thread while the last one is being scored."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
 
 
 def _scored(scorer: Scorer, batch: pa.RecordBatch, start: int, id_column: str | None) -> pa.RecordBatch:

@@ -83,6 +83,11 @@ class Scorer:
         """What a row must look like."""
         return self._model.preprocessor.schema
 
+    @property
+    def n_encoded(self) -> int:
+        """D, the numbers that a row becomes before it is scaled."""
+        return len(self._model.preprocessor.encoded_names)
+
     def score(self, rows: Rows) -> AnomalyScores:
         """Scores in the order of the rows; columns that are no features are ignored.
 

@@ -40,7 +40,7 @@ def _root(
 def main() -> None:
     """Run the command line and exit; the README lists the exit codes. The unforeseen keeps its traceback."""
     try:
-        app()
+        app(prog_name="automl-ad")
     except AutomlADError as error:
         print(f"automl-ad: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -18,7 +18,7 @@ from automl_ad.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from automl_ad.results import Audit
-    from automl_ad.search import Interrupted, SearchOutcome
+    from automl_ad.searching import Interrupted, SearchOutcome
 
 EXIT_NOT_DISTINGUISHABLE = 5
 WIDTH_OF_FILES = 160
@@ -91,8 +91,8 @@ def search(
 ) -> None:
     """Search detectors for DATA without labels; the last line on stdout is the artifact's path."""
     from automl_ad.cli.progress import ProgressPrinter
-    from automl_ad.search import Interrupted, default_executor
-    from automl_ad.search import search as run_search
+    from automl_ad.searching import Interrupted, default_executor
+    from automl_ad.searching import search as run_search
 
     study = output or _default_output(data, demo)
     if demo:

@@ -13,6 +13,7 @@ import typer
 from automl_ad.errors import ConfigError
 
 if TYPE_CHECKING:
+    from automl_ad.artifact import Scorer
     from automl_ad.rpc.host import HostOptions
 
 
@@ -51,12 +52,9 @@ def serve(
 
 
 def _serve_here(artifacts: list[Path], options: HostOptions) -> None:
-    from automl_ad.artifact import Scorer
     from automl_ad.rpc import host
 
-    scorers = [Scorer.load(path) for path in artifacts]
-    for scorer in scorers:
-        print(f"model {scorer.name}, version {scorer.version}", file=sys.stderr)
+    scorers = _load(artifacts)
     _warn_unless_loopback(options.host)
     host.serve(scorers, options, _print_address)
 
@@ -70,9 +68,20 @@ def _serve_on_ray(
 ) -> None:
     from automl_ad_serve.run import ServeOptions, run
 
-    _warn_unless_loopback("0.0.0.0" if door == "ingress" else options.host)
     serve_options = ServeOptions(door=door, n_replicas=n_replicas, address=address, host=options)
+    if address is None:  # a cluster's nodes have artifacts of their own, this machine perhaps none
+        _load(artifacts)
+    _warn_unless_loopback("0.0.0.0" if door == "ingress" else options.host)
     run(artifacts, serve_options, _print_address)
+
+
+def _load(artifacts: list[Path]) -> list[Scorer]:
+    from automl_ad.artifact import Scorer
+
+    scorers = [Scorer.load(path) for path in artifacts]
+    for scorer in scorers:
+        print(f"model {scorer.name}, version {scorer.version}", file=sys.stderr)
+    return scorers
 
 
 def _warn_unless_loopback(host: str) -> None:

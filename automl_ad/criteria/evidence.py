@@ -46,7 +46,7 @@ class Evidence:
             unit_ranks_KN=unit_ranks(scores_KN),
         )
 
-    def at(self, rows: npt.NDArray[np.integer]) -> Self:
+    def at(self, rows: npt.NDArray[np.int64]) -> Self:
         """The same pool seen on some panel rows, which may repeat: one bootstrap resample."""
         return type(self).of(
             [replace(c, panel_scores=c.panel_scores[rows]) for c in self.candidates],

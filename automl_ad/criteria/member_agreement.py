@@ -50,7 +50,7 @@ def agreement_of_members(scores_SN: npt.NDArray[np.floating]) -> tuple[float | N
     if n_members < 2 or not np.isfinite(scores_SN).all():
         return None, None
     pairs = np.triu_indices(n_members, k=1)
-    units_SN = np.nan_to_num(unit_ranks(scores_SN))
+    units_SN = unit_ranks(scores_SN)
     n_top = max(1, round(TOP_SHARE * n_rows))
     is_top_SN = np.zeros(scores_SN.shape, dtype=np.float32)
     np.put_along_axis(is_top_SN, np.argsort(-scores_SN, axis=1, kind="stable")[:, :n_top], 1.0, axis=1)

@@ -25,14 +25,14 @@ def normalised_ranks(scores_KN: npt.NDArray[np.floating]) -> Float64Array:
 
 
 def unit_ranks(scores_KN: npt.NDArray[np.floating]) -> Float32Array:
-    """[K, N] centred ranks of length 1, so that a dot product is Spearman's correlation; NaN where constant.
+    """[K, N] centred ranks of length 1, so that a dot product is Spearman's correlation.
 
-    float32: half the memory, and a correlation is good to 1e-6, far below its sampling error.
+    Constant scores give zeros: they agree with nobody. float32: half the memory, and a correlation is good
+    to 1e-6, far below its sampling error.
     """
-    ranks = normalised_ranks(scores_KN)
-    ranks -= ranks.mean(axis=-1, keepdims=True)
+    ranks = _centred_ranks(scores_KN)
     length = np.linalg.norm(ranks, axis=-1, keepdims=True)
-    return (ranks / np.where(length > 0, length, np.nan)).astype(np.float32)
+    return (ranks / np.where(length > 0, length, 1.0)).astype(np.float32)
 
 
 def spearman(first_N: npt.NDArray[np.floating], second_N: npt.NDArray[np.floating]) -> float:
@@ -41,10 +41,9 @@ def spearman(first_N: npt.NDArray[np.floating], second_N: npt.NDArray[np.floatin
     >>> spearman(np.array([1.0, 2.0, 3.0]), np.array([1.0, 20.0, 300.0]))
     1.0
     """
-    ranks = normalised_ranks(np.stack([first_N, second_N]))
-    ranks -= ranks.mean(axis=1, keepdims=True)
-    covariance, scale = ranks[0] @ ranks[1], np.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1]))
-    return float(covariance / scale) if scale > 0 else float("nan")
+    first, second = _centred_ranks(np.stack([first_N, second_N]))
+    scale = np.sqrt((first @ first) * (second @ second))
+    return float(first @ second / scale) if scale > 0 else float("nan")
 
 
 def auc(normal_N: npt.NDArray[np.floating], strange_P: npt.NDArray[np.floating]) -> float:
@@ -61,3 +60,9 @@ def sorted_auc(ascending_N: npt.NDArray[np.floating], strange_P: npt.NDArray[np.
     below = np.searchsorted(ascending_N, strange_P, side="left")
     not_above = np.searchsorted(ascending_N, strange_P, side="right")
     return float((below.mean() + not_above.mean()) / (2 * len(ascending_N)))
+
+
+def _centred_ranks(scores_KN: npt.NDArray[np.floating]) -> Float64Array:
+    """[K, N] ranks minus their mean, exact in floating point: a constant row is exactly 0."""
+    ranks: Float64Array = rankdata(scores_KN, axis=-1) - (np.shape(scores_KN)[-1] + 1) / 2
+    return ranks

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from automl_ad.detectors.autoencoding import Autoencoding, Codes
+from automl_ad.detectors.autoencoding import Autoencoding
 from automl_ad.detectors.base import ScoreType
+from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
 from automl_ad.detectors.params import read_choice
 from automl_ad.detectors.phases import Batch, Phase, Step

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
+from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep import BLOCK_ROWS, DeepDetector
 from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
 from automl_ad.detectors.phases import OptimizerSpec
@@ -21,34 +21,13 @@ from automl_ad.nn import Activation, Moments, mlp
 from automl_ad.results import Value
 
 
-class Codes:
-    """One block of rows as the members see it; every reading is computed when first asked for."""
-
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, x_BD: Tensor) -> None:
-        self._encoder = encoder
-        self._decoder = decoder
-        self._x_BD = x_BD
-
-    @cached_property
-    def z_SBZ(self) -> Tensor:
-        """The latent codes."""
-        z_SBZ: Tensor = self._encoder(self._x_BD)
-        return z_SBZ
-
-    @cached_property
-    def residual_SBD(self) -> Tensor:
-        """Reconstruction minus row."""
-        residual_SBD: Tensor = self._decoder(self.z_SBZ) - self._x_BD
-        return residual_SBD
-
-    @cached_property
-    def mean_square_SB(self) -> Tensor:
-        """Squared reconstruction error, mean over features."""
-        return self.residual_SBD.square().mean(-1)
-
-
 class Autoencoding(DeepDetector):
     """A detector with an encoder and a decoder; `finalize` takes the mean latent code."""
+
+    latent_activation: Activation | None = None
+    """What the code layer ends in; None is linear."""
+    has_free_constants = True
+    """Biases and affine normalization; without them a constant map is not free (Deep SVDD)."""
 
     latent_mean: Tensor
     latent_variance: Tensor
@@ -80,11 +59,6 @@ class Autoencoding(DeepDetector):
         """A fresh encoder and decoder."""
         encoder = self.make_stack(self.network.sizes, n_members, generator, output=self.latent_activation)
         return encoder, self.make_stack(self.network.sizes[::-1], n_members, generator)
-
-    latent_activation: Activation | None = None
-    """What the code layer ends in; None is linear."""
-    has_free_constants = True
-    """Biases and affine normalization; without them a constant map is not free (Deep SVDD)."""
 
     def make_stack(
         self,

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from automl_ad.detectors.autoencoding import Codes
 from automl_ad.detectors.base import ScoreType
+from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep import BLOCK_ROWS
 from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
 from automl_ad.detectors.joint import JointDetector, mean_terms

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from automl_ad.detectors.autoencoding import Autoencoding, Codes
+from automl_ad.detectors.autoencoding import Autoencoding
 from automl_ad.detectors.base import ScoreType
+from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
 from automl_ad.detectors.params import read_choice, read_float, read_int
 from automl_ad.detectors.phases import Batch, Phase, Step

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor
 
-from automl_ad.detectors.autoencoding import Autoencoding, Codes
+from automl_ad.detectors.autoencoding import Autoencoding
+from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
 from automl_ad.nn import Moments
 from automl_ad.nn.hypersphere import squared_distance

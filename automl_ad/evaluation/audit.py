@@ -9,7 +9,7 @@ from automl_ad.config import DataConfig
 from automl_ad.evaluation.labels import read_labels
 from automl_ad.evaluation.metrics import auroc, average_precision
 from automl_ad.results import Audit, Metrics
-from automl_ad.search import SearchOutcome
+from automl_ad.searching import SearchOutcome
 
 
 def audit(outcome: SearchOutcome, data: DataConfig) -> Audit:

@@ -32,7 +32,7 @@ class MemberBatchNorm(nn.Module):
         n_members, n_rows, n_units = x_SBH.shape
         # Side by side the members' units are just more channels of torch's own kernel.
         normalized = F.batch_norm(
-            x_SBH.transpose(0, 1).reshape(n_rows, -1),
+            x_SBH.transpose(0, 1).reshape(n_rows, n_members * n_units),
             self.running_mean.view(-1),
             self.running_variance.view(-1),
             None if self.weight is None else self.weight.view(-1),

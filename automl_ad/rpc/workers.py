@@ -14,8 +14,8 @@ Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response")
 
 _INLINE_BYTES = 2_048
-"""8 rows of 32 doubles, scored in a millisecond. Handing one row to a thread cost 0.3 ms and half of the requests
-per second at 16 clients (tests/benchmarks/bench_hosts.py: 1.43 ms instead of 1.13, 0.51 of bare instead of 1)."""
+"""8 rows of 32 doubles, scored in a millisecond. Handing one row to a thread cost 0.3 ms and half of the
+requests per second at 16 clients (tests/benchmarks/bench_hosts.py: 1.43 ms instead of 1.13)."""
 
 
 class Workers:

@@ -34,7 +34,7 @@ from automl_ad.results import Candidate
 from automl_ad.selection.pool import Pool
 
 Float64Array = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.integer]
+Rows = npt.NDArray[np.int64]
 
 N_RESAMPLES = 200
 NOISE = 0.05
@@ -104,7 +104,7 @@ def _consensus_gain(
 
     def gain(rows: Rows, picked: Rows) -> float:
         judge, one, other = (unit_ranks(scores[:, rows]) for scores in (judges_JN, outputs_JN, averages_JN))
-        return float(np.nanmean((judge * (one - other)).sum(axis=1)[picked]))
+        return float((judge * (one - other)).sum(axis=1)[picked].mean())
 
     return _bootstrap(gain, judges_JN.shape[1], len(judges), rng)
 
@@ -158,5 +158,5 @@ def _bootstrap(
         gain(rng.integers(n_rows, size=n_rows), rng.integers(n_units, size=n_units))
         for _ in range(N_RESAMPLES)
     ]
-    low, high = np.nanquantile(resampled, [NOISE, 1 - NOISE])
+    low, high = np.quantile(resampled, [NOISE, 1 - NOISE])
     return Gain(value=gain(np.arange(n_rows), np.arange(n_units)), low=float(low), high=float(high))

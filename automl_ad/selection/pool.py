@@ -55,11 +55,10 @@ def _reason(candidate: Candidate, result: TrialResult, typical_levels: float) ->
 
 
 def _nothing_left(results: Sequence[TrialResult], reasons: Sequence[str]) -> tuple[str, str]:
-    failures = Counter(
-        [r.reason for r in results if r.state == "failed"] + [reason for reason in reasons if reason]
-    )
-    commonest = "; ".join(f"{reason} ({count} times)" for reason, count in failures.most_common(3))
+    failures = [result.reason for result in results if result.state == "failed"]
+    counts = Counter([*failures, *reasons]).most_common(3)
+    commonest = "; ".join(f"{reason} ({count} times)" for reason, count in counts) or "no trial ran"
     return (
-        f"at least one trial must end with usable scores, got none of {len(results)}: {commonest or 'no trial ran'}",
+        f"at least one trial must end with usable scores, got none of {len(results)}: {commonest}",
         "look at the rows: constant or duplicated columns leave nothing to detect",
     )

@@ -43,7 +43,7 @@ def rank(pool: Pool, table: Mapping[str, Float64Array], training_data: TrainingD
     from run to run), then by key.
     """
     voters = choose_voters(pool, table, training_data)
-    aggregate_K = borda([_oriented(table, name) for name in voters])
+    aggregate_K = aggregate(table, voters)
     order = sorted(range(len(aggregate_K)), key=lambda k: _sort_key(pool, aggregate_K, k))
     return Ranking(voters=voters, aggregate_K=aggregate_K, order=tuple(order))
 
@@ -61,6 +61,12 @@ def choose_voters(
         return ("probe_auc",)
     agreement = "anchor_agreement" if len(pool.evidence.anchors) >= 2 else "consensus"
     return (agreement, "tail_shape")
+
+
+def aggregate(table: Mapping[str, Float64Array], voters: Sequence[str]) -> Float64Array:
+    """[K] the Borda count of the voters, each read in its own direction."""
+    signs = {"max": 1, "min": -1}
+    return borda([signs[CRITERIA[name].direction] * table[name] for name in voters])
 
 
 def borda(votes: Sequence[Float64Array]) -> Float64Array:
@@ -86,10 +92,6 @@ def _ranks(vote_K: Float64Array) -> Float64Array:
     if is_present_K.any():
         ranks_K[is_present_K] = normalised_ranks(vote_K[is_present_K])
     return ranks_K
-
-
-def _oriented(table: Mapping[str, Float64Array], name: str) -> Float64Array:
-    return table[name] if CRITERIA[name].direction == "max" else -table[name]
 
 
 def _sort_key(pool: Pool, aggregate_K: Float64Array, position: int) -> tuple[object, ...]:

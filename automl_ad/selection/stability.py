@@ -6,7 +6,7 @@ import numpy as np
 
 from automl_ad.criteria import CRITERIA, Evidence
 from automl_ad.selection.pool import Pool
-from automl_ad.selection.ranking import Ranking, borda
+from automl_ad.selection.ranking import Ranking, aggregate
 
 N_RESAMPLES = 200
 N_SHORTLISTED = 20
@@ -19,12 +19,12 @@ def share_best_stays(pool: Pool, ranking: Ranking, *, seed: int) -> float:
     shortlist = [evidence.candidates[position] for position in ranking.order[:N_SHORTLISTED]]
     short = Evidence.of(shortlist, list(evidence.results.values()), evidence.anchors)
     rng = np.random.default_rng(seed)
-    n_rows = evidence.scores_KN.shape[1]
+    n_rows: int = evidence.scores_KN.shape[1]
     leaders = [_leads(short.at(rng.integers(n_rows, size=n_rows)), ranking) for _ in range(N_RESAMPLES)]
     return float(np.mean(leaders))
 
 
 def _leads(evidence: Evidence, ranking: Ranking) -> bool:
     """Whether the first of the shortlist has the highest aggregate again."""
-    aggregate_K = borda([CRITERIA[name](evidence) for name in ranking.voters])
+    aggregate_K = aggregate({name: CRITERIA[name](evidence) for name in ranking.voters}, ranking.voters)
     return bool(aggregate_K[0] >= aggregate_K.max() - 1e-12)

@@ -36,32 +36,23 @@ def verdict(
 def _leader(pool: Pool, table: Table, ranking: Ranking) -> str:
     best = ranking.order[0]
     candidate = pool.evidence.candidates[best]
-    agreeing, differing = _opinions(table, ranking, best)
-    votes = " and ".join(_spoken(name) for name in ranking.voters)
-    sentence = f"{candidate.detector} {candidate.key} leads {len(ranking.order)} candidates by {votes}"
-    if agreeing:
-        sentence += f"; {_listed(agreeing)} also put it in the better half"
-    if differing:
-        sentence += (
-            f"{', ' if agreeing else '; '}{_listed(differing)} did not"
-            if agreeing
-            else (f"; {_listed(differing)} put it in the lower half")
-        )
+    votes = _listed([_spoken(name) for name in ranking.voters])
+    clauses = [f"{candidate.detector} {candidate.key} leads {len(ranking.order)} candidates by {votes}"]
+    others = [name for name in table if name not in ranking.voters and not np.isnan(table[name][best])]
+    for half, names in (
+        ("better", [_spoken(name) for name in others if _is_in_better_half(table, name, best)]),
+        ("lower", [_spoken(name) for name in others if not _is_in_better_half(table, name, best)]),
+    ):
+        if names:
+            clauses.append(f"in the {half} half by {_listed(names)}")
     if "consensus" in ranking.voters:
-        sentence += "; consensus voted because fewer than two anchors can be compared with"
-    return sentence + "."
+        clauses.append("consensus voted because fewer than two anchors could")
+    return "; ".join(clauses) + "."
 
 
-def _opinions(table: Table, ranking: Ranking, best: int) -> tuple[list[str], list[str]]:
-    """Criteria that did not vote: those that put the best candidate above their median, and the others."""
-    agreeing, differing = [], []
-    for name, values_K in table.items():
-        if name in ranking.voters or np.isnan(values_K[best]):
-            continue
-        sign = 1 if CRITERIA[name].direction == "max" else -1
-        is_better = sign * values_K[best] >= sign * np.nanmedian(values_K)
-        (agreeing if is_better else differing).append(_spoken(name))
-    return agreeing, differing
+def _is_in_better_half(table: Table, name: str, position: int) -> bool:
+    sign = 1 if CRITERIA[name].direction == "max" else -1
+    return bool(sign * table[name][position] >= sign * np.nanmedian(table[name]))
 
 
 def _baselines(pool: Pool, ranking: Ranking) -> str:
@@ -78,15 +69,15 @@ def _baselines(pool: Pool, ranking: Ranking) -> str:
 def _outcome(pool: Pool, chosen: Sequence[Candidate], comparison: Comparison) -> str:
     if not pool.anchors:
         return "No anchor succeeded, so nothing shows whether the output is better than a plain baseline."
+    if not comparison.gains:
+        return "Nothing but baselines ranked high enough to join the anchors, so their average is the output."
     evidence = _listed([f"{GAIN_MEANINGS[name]} {_figures(gain)}" for name, gain in comparison.gains.items()])
     if comparison.is_better:
         return (
-            f"The output averages {len(chosen)} candidates with {len(pool.anchors)} anchors and beats the "
-            f"anchors alone: {evidence}."
+            f"The output averages {len(chosen)} candidates with {len(pool.anchors)} anchors and is judged "
+            f"better than the anchors alone: {evidence}."
         )
-    if not comparison.gains:
-        return "Nothing but baselines ranked high enough to join the anchors, so their average is the output."
-    return f"Nothing beats the average of the {len(pool.anchors)} anchors beyond noise ({evidence}): it is the output."
+    return f"The output is the average of the anchors: nothing beats it by more than noise ({evidence})."
 
 
 def _figures(gain: Gain) -> str:

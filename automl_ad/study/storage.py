@@ -29,8 +29,8 @@ class IndexStorage:
 class _BatchingBackend(BaseJournalBackend):
     """The journal file; inside `batch` records are held back and appended together.
 
-    Optuna forces every record to disk: a trial's dozen of them took 50 ms one by one, and 4 ms at once. A trial
-    is then also told wholly or not at all.
+    Optuna forces every record to disk: telling a trial took 61 ms one by one, and takes 2 ms at once. A
+    trial is then also told wholly or not at all.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,7 +48,8 @@ class _BatchingBackend(BaseJournalBackend):
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        self._held = held = []
+        held: list[dict[str, Any]] = []
+        self._held = held
         try:
             yield
         finally:

@@ -19,11 +19,14 @@ def connected(address: str | None, environment: dict[str, str]) -> Iterator[None
     `environment` reaches the processes of a private Ray. A process that is connected already stays so.
     Raises ClusterError when there is nothing at the address.
     """
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it would announce an HTTP address
     if ray.is_initialized():
         yield
         return
     os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", **environment})
     if address is None:
+        # Ray starts workers with niceness 15: beside anything else that computes, a replica would starve.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         # Ray 2.60 would write ~/.ray/auth_token with mode 0644; a private Ray listens on this machine only.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     try:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ray import serve
 
-from automl_ad.errors import ConfigError
+from automl_ad.errors import ClusterError, ConfigError
 from automl_ad.rpc.host import HostOptions
 from automl_ad_serve.cluster import connected
 from automl_ad_serve.direct import DirectHost
@@ -72,8 +72,21 @@ def deploy(artifacts: Sequence[Path], options: ServeOptions) -> str:
         )
         application = _deployment(options)(Ingress).bind(paths, host.limits)
         address = f"0.0.0.0:{host.port}"
-    serve.run(application, name=APPLICATION, route_prefix="/", logging_config=_QUIET)
+    try:
+        serve.run(application, name=APPLICATION, route_prefix="/", logging_config=_QUIET)
+    except RuntimeError as error:
+        raise ClusterError(
+            f"Ray Serve could not start the {options.door} door: {_reason() or error}",
+            "the logs of the replicas are in /tmp/ray/session_latest/logs/serve",
+        ) from error
     return address
+
+
+def _reason() -> str:
+    """The last error in what a replica said when it could not start."""
+    deployments = serve.status().applications[APPLICATION].deployments.values()
+    lines = [line for deployment in deployments for line in deployment.message.splitlines()]
+    return next((line.strip() for line in reversed(lines) if "Error: " in line), "")
 
 
 def _deployment(options: ServeOptions) -> Any:

@@ -33,7 +33,7 @@ def test_contracts_hold(copied_sources: Path):
     ("file", "bad_import", "contract"),
     [
         ("data/table.py", "import automl_ad.detectors", "each step sees only the steps after it"),
-        ("search.py", "import automl_ad.evaluation.metrics", "each step sees only the steps after it"),
+        ("searching.py", "import automl_ad.evaluation.metrics", "each step sees only the steps after it"),
         ("criteria/veto.py", "import automl_ad.detectors.knn", "criteria judge scores, not detectors"),
         ("detectors/knn.py", "import automl_ad.detectors.pca", "detector files do not see each other"),
         ("trial.py", "import ray", "a trial knows neither Ray nor Optuna nor gRPC"),

@@ -1,11 +1,11 @@
-"""What the hosts cost: one-row latency and requests per second against a bare grpc.aio server with the same scorer.
+"""What the hosts cost, against a bare grpc.aio server with the same scorer: one-row latency, requests/s.
 
     python tests/benchmarks/bench_hosts.py [--hosts host direct ingress] [--seconds 3] [--rounds 3]
 
 Each host is measured in turns with the bare server, both alive, so that a busy machine slows both. Clients are
-processes of their own (4 with 4 connections each), so that no figure is the client's interpreter lock; on a machine
-of few cores they still take the server's cores, and the ratio says more than the figures. Bars (DESIGN 6): direct
-p50 at most 1.5 times bare, requests/s of 16 clients at least 0.6 of bare.
+processes of their own (4 with 4 connections each), so that no figure is the client's interpreter lock; on a
+machine of few cores they still take the server's cores, and the ratio says more than the figures. Bars
+(DESIGN 6): direct p50 at most 1.5 times bare, requests/s of 16 clients at least 0.6 of bare.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def compare(name: str, artifact: Path, seconds: float, n_rounds: int) -> None:
     p50, bare_p50 = (statistics.median(latencies[a]) for a in (host_address, bare_address))
     per_s, bare_per_s = (statistics.median(rates[a]) for a in (host_address, bare_address))
     slower, share = p50 / bare_p50, per_s / bare_per_s
-    print(f"{name:10}{p50:9.2f}{bare_p50:9.2f}{slower:9.2f}{per_s:11.0f}{bare_per_s:9.0f}{share:9.2f}", end="")
+    print(
+        f"{name:10}{p50:9.2f}{bare_p50:9.2f}{slower:9.2f}{per_s:11.0f}{bare_per_s:9.0f}{share:9.2f}", end=""
+    )
     if name in BARS:
         is_met = slower <= BARS[name][0] and share >= BARS[name][1]
         print("   bar met" if is_met else "   BAR MISSED", end="")

