@@ -28,12 +28,12 @@ from automl_ad.errors import ConfigError, DataError, RowsError
 BATCH_VALUES = 2**20
 """Encoded values of a batch: 8 MB, several of which are alive at a time, however wide the rows."""
 MAX_BATCH_ROWS = 2**15
-"""For 30 columns 1.2 times faster than 8,192 rows; beyond, caches are too small (tests/benchmarks/bench_score.py)."""
+"""For 30 columns 1.2 times faster than 8,192 rows, and than 65,536 (tests/benchmarks/bench_score.py)."""
 ROW_GROUP_ROWS = 2**17
 """Rows gathered before they are written: 4 MB of scores, and few enough row groups for a small footer."""
 
 REPEATING = ["percentile"]
-"""A dictionary pays only where values repeat; trying one on scores and ids takes two thirds of the writing."""
+"""Only here a dictionary pays; trying one on scores and ids takes two thirds of the writing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,13 +35,17 @@ class AnchorAgreement:
 
     def __call__(self, evidence: Evidence) -> npt.NDArray[np.float64]:
         """[K]; NaN where no anchor of another detector exists."""
-        values_K = np.full(len(evidence.candidates), np.nan)
         ranks = {name: normalised_ranks(scores_N) for name, scores_N in evidence.anchors.items()}
-        for detector, positions in evidence.detectors.items():
-            others = [ranks_N for name, ranks_N in ranks.items() if name != detector]
-            if others:
-                reference_N = unit_ranks(np.mean(others, axis=0))
-                values_K[positions] = evidence.unit_ranks_KN[positions] @ reference_N
+        detectors = np.array([c.detector for c in evidence.candidates])
+        is_foreign_K = ~np.isin(detectors, list(ranks))
+        values_K = np.full(len(detectors), np.nan)
+        for left_out in ("", *ranks):
+            is_judged_K = detectors == left_out if left_out else is_foreign_K
+            others = [ranks_N for name, ranks_N in ranks.items() if name != left_out]
+            if others and is_judged_K.any():
+                values_K[is_judged_K] = evidence.unit_ranks_KN[is_judged_K] @ unit_ranks(
+                    np.mean(others, axis=0)
+                )
         return values_K
 
 

@@ -46,6 +46,27 @@ def spearman(first_N: npt.NDArray[np.floating], second_N: npt.NDArray[np.floatin
     return float(first @ second / scale) if scale > 0 else float("nan")
 
 
+def weighted_correlations(
+    first_JN: npt.NDArray[np.floating],
+    second_JN: npt.NDArray[np.floating],
+    weights_BN: npt.NDArray[np.integer],
+) -> Float64Array:
+    """[B, J] correlation of row j with row j when panel row n counts weights_BN[b, n] times; 0 if constant.
+
+    On ranks of the whole panel this is Spearman's correlation of a resample, but for its ties, and needs no
+    sorting.
+    """
+    first, second = first_JN.astype(np.float64), second_JN.astype(np.float64)
+    shares = weights_BN / weights_BN.sum(axis=1, keepdims=True)
+    mean_1, mean_2 = shares @ first.T, shares @ second.T
+    covariance = shares @ (first * second).T - mean_1 * mean_2
+    variance_1, variance_2 = shares @ (first**2).T - mean_1**2, shares @ (second**2).T - mean_2**2
+    scale = np.sqrt(np.maximum(variance_1 * variance_2, 0))
+    # Unit ranks have a variance of 1 / N: a smaller scale than this is rounding.
+    is_defined = scale > 1e-12
+    return np.where(is_defined, covariance / np.where(is_defined, scale, 1.0), 0.0)
+
+
 def auc(normal_N: npt.NDArray[np.floating], strange_P: npt.NDArray[np.floating]) -> float:
     """Share of pairs in which the strange row scores higher than the normal one, ties counting half.
 

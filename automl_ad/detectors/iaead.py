@@ -60,8 +60,10 @@ class Iaead(JointDetector):
         del n_rows
         total = self.optimization.n_epochs
         n_warmup = min(max(1, round(self.warmup_share * total)), total - 1)
-        warmup = self._phase("warm-up", 0, n_warmup, self._step(self._reconstruction_loss))
-        joint = self._phase("joint", n_warmup, total, self._step(self._joint_loss), before=self._fix_center)
+        reconstruct = self._step(self._reconstruction_loss)
+        both = self._step(self._joint_loss, after=self._update_radius if self.nu < 1 else None)
+        warmup = self._phase("warm-up", 0, n_warmup, reconstruct)
+        joint = self._phase("joint", n_warmup, total, both, before=self._fix_center)
         return [warmup, joint] if n_warmup else [joint]
 
     def _phase(
@@ -81,13 +83,13 @@ class Iaead(JointDetector):
             lr_factor=lambda epoch: 0.5 ** (5 * (start + epoch) // total),
         )
 
-    def _step(self, loss: Callable[[Batch], Tensor]) -> Step:
+    def _step(self, loss: Callable[[Batch], Tensor], after: Callable[[Batch], None] | None = None) -> Step:
         return Step(
             name="weights",
             loss=loss,
             parameters=self.network_parameters(),
             optimizer=self.adam(),
-            after=self._update_radius if loss == self._joint_loss and self.nu < 1 else None,
+            after=after,
         )
 
     def _reconstruction_loss(self, batch: Batch) -> Tensor:

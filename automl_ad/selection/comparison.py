@@ -16,12 +16,12 @@ the anchors can never show that something beats them, so two other figures must 
 Noise is what a bootstrap over panel rows, and over judges or generators, leaves open: 5 % on one side.
 An output that adds nothing but baseline rows to the anchors has found nothing and does not count.
 
-Shapes: N panel rows, P parts, J judges, G generators, B resamples.
+Shapes: N panel rows, J judges, G generators, U units drawn (judges, generators), B resamples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,12 +29,11 @@ import numpy.typing as npt
 
 from automl_ad.artifact.ensemble import PanelECDF
 from automl_ad.criteria import tail_figures
-from automl_ad.criteria.ranks import unit_ranks
+from automl_ad.criteria.ranks import unit_ranks, weighted_correlations
 from automl_ad.results import Candidate
 from automl_ad.selection.pool import Pool
 
 Float64Array = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
 
 N_RESAMPLES = 200
 NOISE = 0.05
@@ -100,33 +99,29 @@ def _consensus_gain(
             averages.append(_mean_surprise(others))
     if not judges:
         return Gain(value=0.0, low=0.0, high=0.0)
-    judges_JN, outputs_JN, averages_JN = np.stack(judges), np.stack(outputs), np.stack(averages)
-
-    def gain(rows: Rows, picked: Rows) -> float:
-        judge, one, other = (unit_ranks(scores[:, rows]) for scores in (judges_JN, outputs_JN, averages_JN))
-        return float((judge * (one - other)).sum(axis=1)[picked].mean())
-
-    return _bootstrap(gain, judges_JN.shape[1], len(judges), rng)
+    judges_JN, outputs_JN, averages_JN = (unit_ranks(np.stack(each)) for each in (judges, outputs, averages))
+    counts_BN = _resamples(judges_JN.shape[1], rng)
+    with_output_BJ, with_anchors_BJ = (
+        weighted_correlations(judges_JN, each_JN, counts_BN) for each_JN in (outputs_JN, averages_JN)
+    )
+    return _gain(with_output_BJ - with_anchors_BJ, rng)
 
 
 def _tail_gain(output: Sequence[Candidate], anchors: Sequence[Candidate], rng: np.random.Generator) -> Gain:
     """Mean log ratio of RTM and EAG, output over anchors."""
     surprise_2N = np.stack([_mean_surprise(output), _mean_surprise(anchors)])
-
-    def gain(rows: Rows, _: Rows) -> float:
-        figures = np.log(np.maximum(tail_figures(surprise_2N[:, rows]), np.finfo(np.float64).tiny))
-        return float((figures[:, 0] - figures[:, 1]).mean())
-
-    return _bootstrap(gain, surprise_2N.shape[1], 1, rng)
+    counts_BN = _resamples(surprise_2N.shape[1], rng)
+    figures_BF2 = np.array([tail_figures(np.repeat(surprise_2N, counts, axis=1)) for counts in counts_BN])
+    logs_BF2 = np.log(np.maximum(figures_BF2, np.finfo(np.float64).tiny))
+    return _gain((logs_BF2[..., 0] - logs_BF2[..., 1]).mean(axis=1, keepdims=True), rng)
 
 
 def _probe_gain(output: Sequence[Candidate], anchors: Sequence[Candidate], rng: np.random.Generator) -> Gain:
     """Mean over generators of the output's AUC less the anchors'."""
     generators = sorted(set.intersection(*(set(part.probe_scores) for part in output)))
     gain_GN = np.stack([_beaten(output, name) - _beaten(anchors, name) for name in generators])
-    return _bootstrap(
-        lambda rows, picked: float(gain_GN[np.ix_(picked, rows)].mean()), gain_GN.shape[1], len(gain_GN), rng
-    )
+    n_rows = gain_GN.shape[1]
+    return _gain(_resamples(n_rows, rng) @ gain_GN.T / n_rows, rng)
 
 
 def _beaten(parts: Sequence[Candidate], generator: str) -> Float64Array:
@@ -150,13 +145,15 @@ def _mean_surprise(parts: Sequence[Candidate], generator: str | None = None) -> 
     return np.asarray(np.mean(surprises, axis=0))
 
 
-def _bootstrap(
-    gain: Callable[[Rows, Rows], float], n_rows: int, n_units: int, rng: np.random.Generator
-) -> Gain:
-    """The gain on everything, and its interval over resampled rows and units (judges, generators)."""
-    resampled = [
-        gain(rng.integers(n_rows, size=n_rows), rng.integers(n_units, size=n_units))
-        for _ in range(N_RESAMPLES)
-    ]
-    low, high = np.quantile(resampled, [NOISE, 1 - NOISE])
-    return Gain(value=gain(np.arange(n_rows), np.arange(n_units)), low=float(low), high=float(high))
+def _resamples(n_rows: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """[1 + B, N] how often each panel row is drawn: once each, then in each resample."""
+    drawn_BN = rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=N_RESAMPLES)
+    return np.concatenate([np.ones((1, n_rows), dtype=np.int64), drawn_BN])
+
+
+def _gain(figures_BU: Float64Array, rng: np.random.Generator) -> Gain:
+    """The mean of the first line over its units, and the interval of the others, units drawn again too."""
+    drawn_BU = rng.integers(figures_BU.shape[1], size=figures_BU[1:].shape)
+    means_B = np.take_along_axis(figures_BU[1:], drawn_BU, axis=1).mean(axis=1)
+    low, high = np.quantile(means_B, [NOISE, 1 - NOISE])
+    return Gain(value=float(figures_BU[0].mean()), low=float(low), high=float(high))

@@ -64,9 +64,12 @@ def choose_voters(
 
 
 def aggregate(table: Mapping[str, Float64Array], voters: Sequence[str]) -> Float64Array:
-    """[K] the Borda count of the voters, each read in its own direction."""
+    """[K] the Borda count of the voters, each read in its own direction and to six digits.
+
+    Sums in float32 differ beyond them between candidates with the same scores.
+    """
     signs = {"max": 1, "min": -1}
-    return borda([signs[CRITERIA[name].direction] * table[name] for name in voters])
+    return borda([signs[CRITERIA[name].direction] * table[name].round(6) for name in voters])
 
 
 def borda(votes: Sequence[Float64Array]) -> Float64Array:

@@ -8,7 +8,7 @@ from automl_ad.criteria import CRITERIA, Evidence
 from automl_ad.selection.pool import Pool
 from automl_ad.selection.ranking import Ranking, aggregate
 
-N_RESAMPLES = 200
+N_RESAMPLES = 100
 N_SHORTLISTED = 20
 """Only the best are ranked again: the rest of the pool decides nothing and costs the time."""
 

@@ -110,6 +110,8 @@ def _tune(shipment: Shipment, slots: Slots, search: _Search, scratch: Path) -> N
             stop=_Stop(search),
             callbacks=[_Losses(search)],
             failure_config=tune.FailureConfig(max_failures=MAX_LOSSES),
+            # Unless told, Tune saves every class trainable at its end, and counts a refusal as a failure.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     ).fit()
 
@@ -141,7 +143,7 @@ class _Search:
 
     @contextmanager
     def error_kept(self) -> Iterator[None]:
-        """Keep what is raised inside; it ends the run and is raised after it. Tune would swallow or wrap it."""
+        """Keep what is raised inside: it ends the run and is raised after it. Tune would swallow it."""
         try:
             yield
         except BaseException as error:  # noqa: BLE001 -- raised by RayExecutor.run

@@ -1,7 +1,7 @@
 """A client that nobody here wrote: NVIDIA's tritonclient against a running `automl-ad serve`.
 
-Not a pytest module: tritonclient registers the messages of package `inference` too, so it needs an environment of
-its own, without automl_ad. With an artifact of all-numeric rows served on 127.0.0.1:9000:
+Not a pytest module: tritonclient registers the messages of package `inference` too, so it runs in an
+environment of its own, without automl_ad. With an artifact of all-numeric rows served on 127.0.0.1:9000:
 
     python -m venv /tmp/triton && /tmp/triton/bin/pip install "tritonclient[grpc]"
     /tmp/triton/bin/python tests/integration/triton_client.py 127.0.0.1:9000 MODEL
@@ -62,7 +62,7 @@ def one_line(message: object) -> str:
 
 
 def show(label: str, value: object) -> None:
-    print(f"{label:22}{value}")
+    print(f"{label:22}{value}")  # noqa: T201
 
 
 if __name__ == "__main__":

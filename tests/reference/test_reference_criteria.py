@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import spearmanr
 
 from automl_ad.criteria import CRITERIA, Evidence, tail_figures
-from automl_ad.criteria.ranks import auc, spearman
+from automl_ad.criteria.ranks import auc, spearman, unit_ranks, weighted_correlations
 from automl_ad.results import Candidate, CandidateKey
 
 RNG = np.random.default_rng(0)
@@ -95,3 +95,18 @@ def test_spearman_is_scipys(scores):
         assert np.isnan(spearman(*scores))
     else:
         assert spearman(*scores) == pytest.approx(spearmanr(*scores).statistic)
+
+
+def test_weighted_correlation_is_spearman_of_the_repeated_rows():
+    first, second = RNG.random((2, 3, 200))
+    counts = RNG.multinomial(200, np.full(200, 1 / 200), size=4)
+    found = weighted_correlations(unit_ranks(first), unit_ranks(second), counts)
+    expected = [
+        [spearmanr(a.repeat(c), b.repeat(c)).statistic for a, b in zip(first, second, strict=True)]
+        for c in counts
+    ]
+    np.testing.assert_allclose(found, expected, atol=0.03)
+    whole = weighted_correlations(unit_ranks(first), unit_ranks(second), np.ones((1, 200), dtype=np.int64))
+    np.testing.assert_allclose(
+        whole[0], [spearman(a, b) for a, b in zip(first, second, strict=True)], atol=1e-6
+    )
