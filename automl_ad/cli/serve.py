@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -35,6 +36,8 @@ def serve(
     replicas: Annotated[int, typer.Option(help="With --ray: processes that score.")] = 1,
 ) -> None:
     """Serve artifacts over gRPC until SIGTERM or Ctrl-C, then finish running calls and exit with 0."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core would log what we report in a sentence
+
     from automl_ad.rpc.host import HostOptions
     from automl_ad.rpc.models import MIB, Limits
 

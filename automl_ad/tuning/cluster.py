@@ -45,7 +45,7 @@ def connected(config: ExecutorConfig) -> Iterator[None]:
         yield
         return
     if config.address is not None:
-        _check_address(config.address)
+        check_address(config.address)
     with environment(_environment(config)), _kept_handlers(), _no_error_listener():
         _init(config)
     try:
@@ -98,12 +98,12 @@ def _init(config: ExecutorConfig) -> None:
         ) from error
 
 
-def _check_address(address: str) -> None:
+def check_address(address: str) -> None:
     """Refuse within seconds what Ray would try to reach for minutes."""
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or "/" in host or not port.isdigit():
         raise ConfigError(
             f"--address must be `auto` or HOST:PORT, got {address!r}",
             "for a cluster elsewhere, submit the search with `ray job submit`",

@@ -62,7 +62,7 @@ class RayExecutor:
         on_result: OnResult,
     ) -> None:
         """Run trials, see `Executor.run`. Raises ClusterError when the cluster cannot run a trial."""
-        with connected(self._config), environment(TUNE_SETTINGS), tempfile.TemporaryDirectory() as scratch:
+        with connected(self._config), tempfile.TemporaryDirectory() as scratch:
             slots = fitting_slots(self._config)
             recorder = _recorder_on_this_node(job.store)
             shipment = Shipment(
@@ -94,7 +94,7 @@ def _tune(shipment: Shipment, slots: Slots, search: _Search, scratch: Path) -> N
     worker = tune.with_resources(
         tune.with_parameters(TrialWorker, shipment=shipment), {"cpu": slots.cpus, "gpu": slots.gpus}
     )
-    tune.Tuner(
+    tuner = tune.Tuner(
         worker,
         tune_config=tune.TuneConfig(
             search_alg=_Suggestions(search, slots.n_slots),
@@ -113,7 +113,10 @@ def _tune(shipment: Shipment, slots: Slots, search: _Search, scratch: Path) -> N
             # Unless told, Tune saves every class trainable at its end, and counts a refusal as a failure.
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
-    ).fit()
+    )
+    # By default Tune starts one worker at a time, and each takes seconds to import torch.
+    with environment({**TUNE_SETTINGS, "TUNE_MAX_PENDING_TRIALS_PG": str(slots.n_slots)}):
+        tuner.fit()
 
 
 def _trial_name(trial: Trial) -> str:

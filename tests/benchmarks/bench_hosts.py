@@ -3,8 +3,8 @@
     python tests/benchmarks/bench_hosts.py [--hosts host direct ingress] [--seconds 3] [--rounds 3]
 
 Each host is measured in turns with the bare server, both alive, so that a busy machine slows both. Clients
-are processes of their own (4 with 4 connections each), so that no figure is the client's interpreter lock; on a
-machine of few cores they still take the server's cores, and the ratio says more than the figures. Bars
+are processes of their own (4 with 4 connections each), so that no figure is the client's interpreter lock; on
+a machine of few cores they still take the server's cores, and the ratio says more than the figures. Bars
 (DESIGN 6): direct p50 at most 1.5 times bare, requests/s of 16 clients at least 0.6 of bare.
 """
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +17,8 @@ from automl_ad.results import Candidate, CandidateKey, TrialResult
 from automl_ad.space import load_space
 from automl_ad.study import Study
 from automl_ad.tuning import Budget, Sampler, TrialJob
+from automl_ad.tuning.cluster import Slots, check_address, fitting_slots
+from automl_ad.tuning.ray import RayExecutor
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
@@ -43,8 +44,6 @@ def study(tmp_path):
 
 @pytest.fixture
 def search(study, ray_cluster):
-    from automl_ad.tuning.ray import RayExecutor
-
     def search(trial_fn, *, data=DATA, budget=None, stop=None, **resources):
         seen = []
         RayExecutor(ExecutorConfig(name="ray", **resources)).run(
@@ -104,18 +103,17 @@ def test_half_a_gpu_is_half_a_gpu(search):
     }
 
 
-def test_resources_are_lowered_to_what_the_cluster_has(search):
-    assert len(search(plain, cpus_per_trial=64)) == 8
-
-
-def test_max_concurrent_is_respected(search):
+def test_resources_are_lowered_to_the_cluster_and_concurrency_to_the_wish(search):
     def timed(config, data, *, number, seed, **_):
         began = time.time()
         time.sleep(0.1)
         return result_of(config, data, number, seed, reason=f"{began} {time.time()}")
 
-    spans = sorted(tuple(map(float, result.reason.split())) for result in search(timed, max_concurrent=1))
+    results = search(timed, cpus_per_trial=0.5, max_concurrent=1)
+    spans = sorted(tuple(map(float, result.reason.split())) for result in results)
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
+    assert fitting_slots(ExecutorConfig(cpus_per_trial=64)) == Slots(cpus=2, gpus=0, n_slots=1)
+    assert fitting_slots(ExecutorConfig(gpus_per_trial=3)) == Slots(cpus=1, gpus=1, n_slots=2)
 
 
 def test_impossible_resources_are_an_error_at_once(search, monkeypatch):
@@ -147,54 +145,41 @@ def test_error_in_the_driver_stops_the_study(study, search, monkeypatch):
         search(plain)
 
 
-def test_failed_trial_is_recorded_and_not_retried(search, tmp_path):
+def test_failed_trials_end_and_lost_ones_run_again_but_not_for_ever(search, study, tmp_path):
     calls = tmp_path / "calls"
     calls.mkdir()
 
-    def failing(config, data, *, number, seed, **_):
-        (calls / f"{number}-{time.time_ns()}").touch()
-        return result_of(config, data, number, seed, state="failed", candidates=(), reason="singular")
-
-    results = search(failing)
-    assert [result.state for result in results] == ["failed"] * 8
-    assert len(list(calls.iterdir())) == 8
-
-
-def test_trial_with_a_dead_worker_runs_again(search, study, tmp_path):
-    def dying_once(config, data, *, number, seed, **_):
-        mark = tmp_path / f"died-{number}"
-        if number in (2, 5) and not mark.exists():
-            mark.touch()
+    def unlucky(config, data, *, number, seed, **_):
+        n_before = len(list(calls.glob(f"{number}-*")))
+        (calls / f"{number}-{n_before}").touch()
+        if number == 6 or (number in (2, 5) and n_before == 0):
             os.kill(os.getpid(), signal.SIGKILL)
-        return result_of(config, data, number, seed)
+        changes = {"state": "failed", "candidates": (), "reason": "singular"} if number == 1 else {}
+        return result_of(config, data, number, seed, **changes)
 
-    assert numbers(search(dying_once)) == list(range(8))
-
-
-def test_trial_that_kills_every_worker_is_failed_and_the_search_goes_on(search, study, capfd):
-    def deadly(config, data, *, number, seed, **_):
-        if number == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result_of(config, data, number, seed)
-
-    results = search(deadly)
-    assert [result.state for result in results] == ["completed"] * 2 + ["failed"] + ["completed"] * 5
-    assert "worker was lost 4 times" in results[2].reason
-    assert capfd.readouterr() == ("", "")
+    results = search(unlucky)
+    assert numbers(results) == study.store.numbers() == list(range(8))
+    assert [result.trial for result in results if result.state != "completed"] == [1, 6]
+    assert "its worker was lost 4 times" in results[6].reason
+    n_calls = [len(list(calls.glob(f"{number}-*"))) for number in range(8)]
+    assert n_calls == [1, 1, 2, 1, 1, 2, 4, 1]
+    assert [trial.frozen.state.name for trial in study.index.trials()].count("FAIL") == 2
 
 
 def test_loss_of_a_node_loses_nothing(search, study, ray_cluster, tmp_path):
-    node = ray_cluster.add_node(num_cpus=2, resources={"doomed": 1}, object_store_memory=80_000_000)
+    node = ray_cluster.add_node(num_cpus=2, object_store_memory=80_000_000)
     begun = tmp_path / "begun"
     begun.mkdir()
 
     def slow(config, data, *, number, seed, **_):
-        (begun / f"{number}-{time.time_ns()}").touch()
-        time.sleep(1)
+        import ray
+
+        (begun / f"{number}-{ray.get_runtime_context().get_node_id()}").touch()
+        time.sleep(1.5)
         return result_of(config, data, number, seed)
 
     def kill_node_when_busy():
-        while len(list(begun.iterdir())) < 4:
+        while not list(begun.glob(f"*-{node.node_id}")):
             time.sleep(0.05)
         ray_cluster.remove_node(node, allow_graceful=False)
 
@@ -214,7 +199,8 @@ def test_budget_stops_running_trials_at_their_next_checkpoint(search):
         return result_of(config, data, number, seed, state="stopped")
 
     results = search(patient, budget=Budget.lasting(1.0))
-    assert [result.state for result in results] == ["stopped"] * 2
+    assert {result.state for result in results} == {"stopped"}
+    assert len(results) <= 2
 
 
 def test_ctrl_c_ends_even_trials_that_do_not_listen(search, study, tmp_path):
@@ -238,39 +224,21 @@ def test_ctrl_c_ends_even_trials_that_do_not_listen(search, study, tmp_path):
     assert not any(trial.is_running for trial in study.index.trials())
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "auto"])
-def test_unreachable_cluster_is_an_error_within_seconds(address):
-    program = f"""
-from automl_ad.config import ExecutorConfig
-from automl_ad.errors import ClusterError
-from automl_ad.tuning.cluster import connected
-try:
-    with connected(ExecutorConfig(name="ray", address={address!r})):
-        pass
-except ClusterError as error:
-    print(error.exit_code)
-"""
-    environment = {**os.environ, "RAY_TMPDIR": "/tmp/automl-ad-no-cluster"}
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment,
-        timeout=60,
-    )
-    assert (done.stdout, done.stderr) == ("7\n", "")
+def test_unreachable_cluster_is_an_error_within_seconds():
+    started = time.monotonic()
+    with pytest.raises(ClusterError, match=r"127\.0\.0\.1:1") as caught:
+        check_address("127.0.0.1:1")
+    assert caught.value.exit_code == 7
+    assert time.monotonic() - started < 10
 
 
 def test_ray_client_address_is_refused():
-    from automl_ad.tuning.cluster import _check_address
-
     with pytest.raises(ConfigError, match="HOST:PORT"):
-        _check_address("ray://head:10001")
+        check_address("ray://head:10001")
 
 
 PRIVATE = """
-import signal, sys, threading
+import os, signal, sys, threading
 from pathlib import Path
 import numpy as np
 from automl_ad.config import ExecutorConfig, SearchConfig
@@ -281,11 +249,15 @@ from automl_ad.tuning import Budget, Sampler, TrialJob
 from automl_ad.tuning.ray import RayExecutor
 
 stop = threading.Event()
+died = Path(sys.argv[1] + "-died")
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 
 def fails(config, data, *, number, seed, **_):
-    print("worker talks")
-    print("worker complains", file=sys.stderr)
+    print("worker talks", flush=True)
+    print("worker complains", file=sys.stderr, flush=True)
+    if not died.exists():
+        died.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
     return TrialResult(trial=number, config=config, seed=seed, state="failed", reason="for fun")
 
 space, config = load_space("fast", data_kind="tabular", only=("knn",)), SearchConfig(max_trials=3)
@@ -311,5 +283,4 @@ def test_private_cluster_is_silent_keeps_our_signals_and_leaves_no_token(tmp_pat
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["study"]
-    assert not Path(tmp_path / ".ray").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["study", "study-died"]

@@ -24,9 +24,8 @@ import typing
 
 _T = typing.TypeVar("_T")
 
-class _MaybeAsyncIterator(
-    collections.abc.AsyncIterator[_T], collections.abc.Iterator[_T], metaclass=abc.ABCMeta
-): ...
+class _MaybeAsyncIterator(collections.abc.AsyncIterator[_T], collections.abc.Iterator[_T], metaclass=abc.ABCMeta): ...
+
 class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -117,10 +116,7 @@ class GRPCInferenceServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: automl_ad.rpc.oip.open_inference_grpc_pb2.ServerLiveRequest,
         context: _ServicerContext,
-    ) -> typing.Union[
-        automl_ad.rpc.oip.open_inference_grpc_pb2.ServerLiveResponse,
-        collections.abc.Awaitable[automl_ad.rpc.oip.open_inference_grpc_pb2.ServerLiveResponse],
-    ]:
+    ) -> typing.Union[automl_ad.rpc.oip.open_inference_grpc_pb2.ServerLiveResponse, collections.abc.Awaitable[automl_ad.rpc.oip.open_inference_grpc_pb2.ServerLiveResponse]]:
         """Whether the server can take requests at all."""
 
     @abc.abstractmethod
@@ -128,10 +124,7 @@ class GRPCInferenceServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: automl_ad.rpc.oip.open_inference_grpc_pb2.ServerReadyRequest,
         context: _ServicerContext,
-    ) -> typing.Union[
-        automl_ad.rpc.oip.open_inference_grpc_pb2.ServerReadyResponse,
-        collections.abc.Awaitable[automl_ad.rpc.oip.open_inference_grpc_pb2.ServerReadyResponse],
-    ]:
+    ) -> typing.Union[automl_ad.rpc.oip.open_inference_grpc_pb2.ServerReadyResponse, collections.abc.Awaitable[automl_ad.rpc.oip.open_inference_grpc_pb2.ServerReadyResponse]]:
         """Whether the server is ready to infer."""
 
     @abc.abstractmethod
@@ -139,10 +132,7 @@ class GRPCInferenceServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: automl_ad.rpc.oip.open_inference_grpc_pb2.ModelReadyRequest,
         context: _ServicerContext,
-    ) -> typing.Union[
-        automl_ad.rpc.oip.open_inference_grpc_pb2.ModelReadyResponse,
-        collections.abc.Awaitable[automl_ad.rpc.oip.open_inference_grpc_pb2.ModelReadyResponse],
-    ]:
+    ) -> typing.Union[automl_ad.rpc.oip.open_inference_grpc_pb2.ModelReadyResponse, collections.abc.Awaitable[automl_ad.rpc.oip.open_inference_grpc_pb2.ModelReadyResponse]]:
         """Whether one model is ready to infer."""
 
     @abc.abstractmethod
@@ -150,10 +140,7 @@ class GRPCInferenceServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: automl_ad.rpc.oip.open_inference_grpc_pb2.ServerMetadataRequest,
         context: _ServicerContext,
-    ) -> typing.Union[
-        automl_ad.rpc.oip.open_inference_grpc_pb2.ServerMetadataResponse,
-        collections.abc.Awaitable[automl_ad.rpc.oip.open_inference_grpc_pb2.ServerMetadataResponse],
-    ]:
+    ) -> typing.Union[automl_ad.rpc.oip.open_inference_grpc_pb2.ServerMetadataResponse, collections.abc.Awaitable[automl_ad.rpc.oip.open_inference_grpc_pb2.ServerMetadataResponse]]:
         """Name, version and extensions of the server."""
 
     @abc.abstractmethod
@@ -161,10 +148,7 @@ class GRPCInferenceServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: automl_ad.rpc.oip.open_inference_grpc_pb2.ModelMetadataRequest,
         context: _ServicerContext,
-    ) -> typing.Union[
-        automl_ad.rpc.oip.open_inference_grpc_pb2.ModelMetadataResponse,
-        collections.abc.Awaitable[automl_ad.rpc.oip.open_inference_grpc_pb2.ModelMetadataResponse],
-    ]:
+    ) -> typing.Union[automl_ad.rpc.oip.open_inference_grpc_pb2.ModelMetadataResponse, collections.abc.Awaitable[automl_ad.rpc.oip.open_inference_grpc_pb2.ModelMetadataResponse]]:
         """Inputs and outputs of one model."""
 
     @abc.abstractmethod
@@ -172,12 +156,7 @@ class GRPCInferenceServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: automl_ad.rpc.oip.open_inference_grpc_pb2.ModelInferRequest,
         context: _ServicerContext,
-    ) -> typing.Union[
-        automl_ad.rpc.oip.open_inference_grpc_pb2.ModelInferResponse,
-        collections.abc.Awaitable[automl_ad.rpc.oip.open_inference_grpc_pb2.ModelInferResponse],
-    ]:
+    ) -> typing.Union[automl_ad.rpc.oip.open_inference_grpc_pb2.ModelInferResponse, collections.abc.Awaitable[automl_ad.rpc.oip.open_inference_grpc_pb2.ModelInferResponse]]:
         """Runs one model on the tensors of the request."""
 
-def add_GRPCInferenceServiceServicer_to_server(
-    servicer: GRPCInferenceServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]
-) -> None: ...
+def add_GRPCInferenceServiceServicer_to_server(servicer: GRPCInferenceServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

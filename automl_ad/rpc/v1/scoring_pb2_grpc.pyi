@@ -20,9 +20,8 @@ import typing
 
 _T = typing.TypeVar("_T")
 
-class _MaybeAsyncIterator(
-    collections.abc.AsyncIterator[_T], collections.abc.Iterator[_T], metaclass=abc.ABCMeta
-): ...
+class _MaybeAsyncIterator(collections.abc.AsyncIterator[_T], collections.abc.Iterator[_T], metaclass=abc.ABCMeta): ...
+
 class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -73,10 +72,7 @@ class ScoringServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: automl_ad.rpc.v1.scoring_pb2.ScoreRequest,
         context: _ServicerContext,
-    ) -> typing.Union[
-        automl_ad.rpc.v1.scoring_pb2.ScoreResponse,
-        collections.abc.Awaitable[automl_ad.rpc.v1.scoring_pb2.ScoreResponse],
-    ]:
+    ) -> typing.Union[automl_ad.rpc.v1.scoring_pb2.ScoreResponse, collections.abc.Awaitable[automl_ad.rpc.v1.scoring_pb2.ScoreResponse]]:
         """Scores every row of the request, in the order of the request.
 
         INVALID_ARGUMENT: the rows do not fit the model's features, or there are too many of them.
@@ -88,12 +84,7 @@ class ScoringServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: automl_ad.rpc.v1.scoring_pb2.ListModelsRequest,
         context: _ServicerContext,
-    ) -> typing.Union[
-        automl_ad.rpc.v1.scoring_pb2.ListModelsResponse,
-        collections.abc.Awaitable[automl_ad.rpc.v1.scoring_pb2.ListModelsResponse],
-    ]:
+    ) -> typing.Union[automl_ad.rpc.v1.scoring_pb2.ListModelsResponse, collections.abc.Awaitable[automl_ad.rpc.v1.scoring_pb2.ListModelsResponse]]:
         """Lists the models with what they expect: call it once to learn names, order and kinds of the features."""
 
-def add_ScoringServiceServicer_to_server(
-    servicer: ScoringServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]
-) -> None: ...
+def add_ScoringServiceServicer_to_server(servicer: ScoringServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -23,11 +23,11 @@ def test_surprise_is_strictly_increasing(panel_N, score, step):
 @given(panels, st.floats(1e-3, 1e9), st.floats(1e-3, 1e9))
 def test_rows_beyond_the_panel_never_tie(panel_N, excess, more):
     ecdf = PanelECDF.from_scores(panel_N)
-    beyond = float(panel_N.max()) + excess
-    at_maximum, first, second = ecdf(np.array([panel_N.max(), beyond, beyond + more + beyond * 1e-6]))
+    top, bottom = float(panel_N.max()), float(panel_N.min())
+    step = more + 1e-6 * (1e4 + excess)
+    at_maximum, first, second = ecdf(np.array([top, top + excess, top + excess + step]))
     assert at_maximum < first < second
-    below = float(panel_N.min()) - excess
-    at_minimum, first, second = ecdf(np.array([panel_N.min(), below, below - more + below * 1e-6]))
+    at_minimum, first, second = ecdf(np.array([bottom, bottom - excess, bottom - excess - step]))
     assert at_minimum > first > second > 0
 
 

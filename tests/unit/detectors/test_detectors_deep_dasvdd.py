@@ -66,6 +66,13 @@ def test_gamma_is_the_median_ratio_of_means_of_ten_fresh_networks():
     np.testing.assert_allclose(detector.arrays()["gamma"], 3.0 * below, rtol=1e-4)
 
 
+def test_the_code_layer_ends_in_a_leaky_relu():
+    with torch.no_grad():
+        z_SNZ = build(activation="gelu").codes(1_000 * torch.tensor(make_rows())).z_SBZ
+    assert z_SNZ.min() < 0
+    assert z_SNZ.min() > -0.05 * z_SNZ.max()
+
+
 def test_a_batch_is_split_by_kappa():
     weights, center = steps_of(build())
     assert part_of(200, weights.rows) == slice(0, 180)

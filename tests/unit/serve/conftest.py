@@ -1,4 +1,4 @@
-"""Ray Serve 2.60 declares its pydantic fields in a way that pydantic deprecated: imported once, with that silent."""
+"""Ray Serve 2.60 declares pydantic fields in a deprecated way: imported once, with that warning off."""
 
 import warnings
 

@@ -41,7 +41,7 @@ class Line(DeepDetector):
                         name="weight",
                         loss=self._loss,
                         parameters=[self.weight],
-                        optimizer=OptimizerSpec(kind="sgd", lr=0.1),
+                        optimizer=OptimizerSpec(kind="sgd", lr=0.1, options={"momentum": 0.5}),
                     )
                 ],
                 batch_size=8,
@@ -172,10 +172,35 @@ def test_losing_more_than_half_fails_the_trial():
         fit_line(line)
 
 
-def test_half_lost_in_two_bites_is_still_half():
+def test_half_is_counted_from_the_start():
     line = make_line()
-    line.poison, line.poison_epoch = {0: torch.nan}, 1  # epoch 1 of both phases
+    line.poison, line.poison_epoch = {0: torch.nan}, 1  # one member in epoch 1 of every phase
     assert fit_line(line).n_alive == 2
+    line = make_line()
+    line.poison, line.poison_epoch = {0: torch.nan}, 1
+    line.phase_lengths |= {"third": 2}
+    with pytest.raises(TrialFailed, match="got 1 of 4 after epoch 7"):
+        fit_line(line)
+
+
+def test_a_member_that_cannot_be_scored_is_dropped_at_the_checkpoint():
+    class Overflow(Line):
+        def finalize(self, x_ND: Tensor) -> None:
+            if self.n_members == 4:
+                self.weight[2] = torch.inf
+
+    line = Overflow.build({}, n_features=2, n_members=4, seed=0)
+    alive: list[int] = []
+    report = fit(
+        line,
+        make_rows(),
+        seed=0,
+        checkpoints=(3,),
+        on_checkpoint=lambda _: bool(alive.append(line.n_members)),
+    )
+    assert alive == [3, 3]
+    assert report.losses_SE is not None
+    assert np.isnan(report.losses_SE[2]).tolist() == [False, False, False, True, True]
 
 
 def test_too_few_rows_fail_the_trial():
