@@ -8,12 +8,11 @@ if TYPE_CHECKING:
     from automl_ad.artifact import Scorer as Scorer
     from automl_ad.searching import search as search
 
-__version__ = "0.1.0"
-__all__ = ["Scorer", "__version__", "search"]
+__all__ = ["Scorer", "search"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the two public names on first use, so that `automl-ad --help` stays instant."""
+    """Import the public names on first use, so that `automl-ad --help` stays instant."""
     if name == "search":
         from automl_ad.searching import search
 

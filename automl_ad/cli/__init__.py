@@ -31,9 +31,9 @@ def _root(
     version: bool = typer.Option(False, "--version", help="Print the version and exit."),
 ) -> None:
     if version:
-        from automl_ad import __version__
+        from importlib.metadata import version as version_of
 
-        print(f"automl-ad {__version__}")
+        print(f"automl-ad {version_of('automl-ad')}")
         raise typer.Exit
 
 

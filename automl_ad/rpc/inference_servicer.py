@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
-from automl_ad import __version__
 from automl_ad.rpc import tensors
 from automl_ad.rpc.models import Limits, Models, UnknownModel
 from automl_ad.rpc.oip import open_inference_grpc_pb2 as pb
@@ -44,7 +44,7 @@ class InferenceServicer(open_inference_grpc_pb2_grpc.GRPCInferenceServiceService
     ) -> pb.ServerMetadataResponse:
         """Name and version of the server."""
         del request, context
-        return pb.ServerMetadataResponse(name="automl-ad", version=__version__)
+        return pb.ServerMetadataResponse(name="automl-ad", version=version("automl-ad"))
 
     async def ModelMetadata(self, request: pb.ModelMetadataRequest, context: Any) -> pb.ModelMetadataResponse:
         """Inputs and outputs of a model."""

@@ -200,7 +200,7 @@ def test_budget_stops_running_trials_at_their_next_checkpoint(search):
 
     results = search(patient, budget=Budget.lasting(1.0))
     assert {result.state for result in results} == {"stopped"}
-    assert len(results) <= 2
+    assert 1 <= len(results) < 8
 
 
 def test_ctrl_c_ends_even_trials_that_do_not_listen(search, study, tmp_path):
