@@ -8,7 +8,6 @@ from automl_ad.artifact.format import write_artifact as write_artifact
 from automl_ad.artifact.manifest import Manifest as Manifest
 from automl_ad.artifact.manifest import Threshold as Threshold
 from automl_ad.artifact.parts import Part as Part
-from automl_ad.artifact.scorer import AnomalyScores as AnomalyScores
 from automl_ad.artifact.scorer import Rows as Rows
 from automl_ad.artifact.scorer import Scorer as Scorer
 from automl_ad.artifact.threshold import threshold_of as threshold_of

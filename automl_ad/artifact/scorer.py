@@ -6,7 +6,6 @@ Shapes: M rows, F raw features, D encoded features, N panel rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
@@ -22,24 +21,10 @@ from automl_ad.artifact.loading import Model, load_artifact
 from automl_ad.artifact.manifest import EXPORT_AGAIN, GOLDEN, Manifest
 from automl_ad.data import Schema
 from automl_ad.errors import ArtifactError, ConfigError, RowsError
+from automl_ad.results import AnomalyScores
 
 Rows: TypeAlias = pa.Table | pa.RecordBatch | npt.NDArray[Any] | Mapping[str, Sequence[Any]]
 """Rows by columns, or a matrix [M, F] in schema order when every feature is a number or a boolean."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class AnomalyScores:
-    """How strange each of M rows is."""
-
-    anomaly_score: npt.NDArray[np.float64]
-    """[M]; higher = stranger. Comparable only within one version of one model."""
-    percentile: npt.NDArray[np.float64]
-    """[M]; share of the panel, 0 to 100, that scores at most this high."""
-    is_anomaly: npt.NDArray[np.bool_]
-    """[M]; anomaly_score > threshold."""
-    threshold: float
-    model: str
-    version: str
 
 
 class Scorer:

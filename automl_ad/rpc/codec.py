@@ -13,8 +13,9 @@ from automl_ad.rpc.rows import Rows, check_count, check_names, check_width
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 
 if TYPE_CHECKING:
-    from automl_ad.artifact import AnomalyScores, Scorer
+    from automl_ad.artifact import Scorer
     from automl_ad.data import Schema
+    from automl_ad.results import AnomalyScores
 
 _KINDS = {
     "numeric": pb.FEATURE_KIND_NUMERIC,

@@ -21,8 +21,8 @@ from automl_ad.rpc.oip import open_inference_grpc_pb2 as pb
 from automl_ad.rpc.rows import Rows, check_count, check_names, check_width, near_match
 
 if TYPE_CHECKING:
-    from automl_ad.artifact import AnomalyScores
     from automl_ad.data import Schema
+    from automl_ad.results import AnomalyScores
 
 ROWS = "rows"
 _INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")

@@ -51,6 +51,7 @@ class TrialDocument(_Document):
     seed: int
     state: TrialState
     reason: str
+    phase_starts: tuple[int, ...]
     candidates: list[CandidateDocument]
     n_features: int
     n_members: int
@@ -69,6 +70,7 @@ def to_document(result: TrialResult) -> TrialDocument:
         seed=result.seed,
         state=result.state,
         reason=result.reason,
+        phase_starts=result.phase_starts,
         candidates=[_candidate_document(candidate) for candidate in result.candidates],
         n_features=result.n_features,
         n_members=result.n_members,
@@ -111,6 +113,7 @@ def from_parts(document: TrialDocument, arrays: Arrays, *, kept_checkpoints: tup
         state=document.state,
         reason=document.reason,
         candidates=tuple(_candidate(document, candidate, arrays) for candidate in document.candidates),
+        phase_starts=document.phase_starts,
         losses=arrays["losses"].astype(np.float32, copy=False) if "losses" in arrays else None,
         kept_checkpoints=kept_checkpoints,
         n_features=document.n_features,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from automl_ad.detectors import DETECTORS
 from automl_ad.results import Value
-from automl_ad.training import checkpoint_epochs, n_epochs
+from automl_ad.training import checkpoint_epochs, n_epochs, phase_starts
 
 
 @settings(deadline=None)  # machines are shared
@@ -39,3 +39,11 @@ def test_checkpoints_of_a_published_training():
 def test_epochs_of_all_phases_are_counted(name: str, params: dict[str, Value], expected: int):
     detector = DETECTORS[name].build(params, n_features=3, n_members=2, seed=0)
     assert n_epochs(detector, 100) == expected
+
+
+def test_phases_start_where_the_one_before_ends():
+    starts = {
+        name: phase_starts(DETECTORS[name].build({}, n_features=3, n_members=2, seed=0), 100)
+        for name in ("pca", "autoencoder", "deep_svdd", "iaead")
+    }
+    assert starts == {"pca": (0,), "autoencoder": (0,), "deep_svdd": (0, 100), "iaead": (0, 20)}
