@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class AutomlADError(Exception):
     """Root of the project's errors.
@@ -74,3 +77,28 @@ class ClusterError(AutomlADError, RuntimeError):
     """The Ray cluster cannot be reached, or is too small for one trial."""
 
     exit_code = 7
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint for an unknown name: the nearest known one, else what is known.
+
+    >>> did_you_mean("lable", ["label", "f0"])
+    "did you mean 'label'?"
+    >>> did_you_mean("zebra", ["knn", "pca"])
+    'known: knn, pca'
+    """
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"known: {listing(names)}"
+
+
+def listing(names: Iterable[str], limit: int = 20) -> str:
+    """The names as text, cut after `limit`.
+
+    >>> listing("abc", limit=2)
+    'a, b and 1 more'
+    """
+    all_names = list(names)
+    rest = len(all_names) - limit
+    text = ", ".join(all_names[:limit]) or "nothing"
+    return f"{text} and {rest} more" if rest > 0 else text

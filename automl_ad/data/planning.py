@@ -14,11 +14,10 @@ import pyarrow.compute as pc
 from automl_ad.data.categories import CategoryEncoder, value_counts
 from automl_ad.data.conversion import decoded, is_number, is_text, is_time, seconds_of, texts_of
 from automl_ad.data.images import ImageEncoder, holds_images
-from automl_ad.data.names import listing
 from automl_ad.data.numeric import NumberEncoder, finite_numbers
 from automl_ad.data.schema import Dropped
 from automl_ad.data.times import TimeEncoder
-from automl_ad.errors import DataError
+from automl_ad.errors import DataError, listing
 
 Encoder = NumberEncoder | CategoryEncoder | TimeEncoder | ImageEncoder
 

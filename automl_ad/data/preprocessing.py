@@ -16,13 +16,12 @@ import pyarrow as pa
 
 from automl_ad.data.conversion import numbers_of
 from automl_ad.data.document import Document, read_document
-from automl_ad.data.names import did_you_mean
 from automl_ad.data.numeric import NumberEncoder
 from automl_ad.data.planning import Encoder, plan_columns
 from automl_ad.data.rows import RowEncoder
 from automl_ad.data.scaling import Matrix, Scaler, fit_scalers
 from automl_ad.data.schema import Schema
-from automl_ad.errors import ConfigError, RowsError
+from automl_ad.errors import ConfigError, RowsError, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -11,11 +11,10 @@ import pyarrow as pa
 from automl_ad.config import DataConfig
 from automl_ad.data.common import common_schema
 from automl_ad.data.files import count_rows, file_batches
-from automl_ad.data.names import did_you_mean
 from automl_ad.data.sampling import choose_positions, pick_rows
 from automl_ad.data.sources import SourceFile, find_files
 from automl_ad.data.table import Table, fingerprint
-from automl_ad.errors import ConfigError, DataError
+from automl_ad.errors import ConfigError, DataError, did_you_mean
 
 MIN_ROWS = 20
 """Fewer rows cannot be told normal from strange: a quantile of 5 % is already less than one row."""

@@ -12,8 +12,7 @@ import pyarrow.fs as pafs
 
 from automl_ad.data.globbing import fixed_folder, has_wildcard, paths_below, paths_matching
 from automl_ad.data.guard import reading
-from automl_ad.data.names import did_you_mean
-from automl_ad.errors import DataError
+from automl_ad.errors import DataError, did_you_mean
 
 FileFormat = Literal["parquet", "csv"]
 FORMATS: Mapping[str, FileFormat] = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".csv.gz": "csv"}

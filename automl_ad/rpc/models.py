@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from automl_ad.errors import AutomlADError, ConfigError
+from automl_ad.errors import AutomlADError, ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer
@@ -65,9 +64,7 @@ class Models:
         if not name:
             raise UnknownModel("a request must name a model where several are served", self._served())
         if name not in self._by_name:
-            near = get_close_matches(name, self._by_name, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else self._served()
-            raise UnknownModel(f"no model is called {name!r}", hint)
+            raise UnknownModel(f"no model is called {name!r}", did_you_mean(name, self._by_name))
         return self._by_name[name]
 
     def _served(self) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from automl_ad.errors import RowsError
+from automl_ad.errors import RowsError, did_you_mean
 
 if TYPE_CHECKING:
     from automl_ad.data import Schema
@@ -57,12 +56,4 @@ def check_names(names: Sequence[str], schema: Schema) -> None:
 def _refuse_unknown(names: Sequence[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
-            raise RowsError(f"the model has no column {name!r}", near_match(name, known))
-
-
-def near_match(name: str, known: Collection[str]) -> str:
-    """A hint: the known name that looks most like this one, or all names when they are few."""
-    near = get_close_matches(name, known, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return "known: " + ", ".join(sorted(known)) if len(known) <= 10 else f"there are {len(known)} columns"
+            raise RowsError(f"the model has no column {name!r}", did_you_mean(name, known))

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from automl_ad.errors import RowsError
+from automl_ad.errors import RowsError, did_you_mean
 from automl_ad.rpc.datatypes import DATATYPES, read_raw, read_typed
 from automl_ad.rpc.oip import open_inference_grpc_pb2 as pb
-from automl_ad.rpc.rows import Rows, check_count, check_names, check_width, near_match
+from automl_ad.rpc.rows import Rows, check_count, check_names, check_width
 
 if TYPE_CHECKING:
     from automl_ad.data import Schema
@@ -72,7 +72,7 @@ def wanted_outputs(request: pb.ModelInferRequest) -> list[str]:
     names = [output.name for output in request.outputs]
     for name in names:
         if name not in _OUTPUTS:
-            raise RowsError(f"the model has no output {name!r}", near_match(name, _OUTPUTS))
+            raise RowsError(f"the model has no output {name!r}", did_you_mean(name, _OUTPUTS))
     return names or list(_OUTPUTS)
 
 

@@ -6,8 +6,8 @@ Public names: `load_space` for a preset, `load_space_file` for a file of your ow
 from automl_ad.space.detector_loading import load_detector, load_space_file
 from automl_ad.space.detector_space import DetectorSpace, describe_when
 from automl_ad.space.file_format import DataKind, json_schema
+from automl_ad.space.known import check_known
 from automl_ad.space.loading import load_baselines, load_preset, load_space, validate_file
-from automl_ad.space.near import check_known
 from automl_ad.space.parameter import Parameter
 from automl_ad.space.search_space import Preset, SearchSpace
 from automl_ad.space.shipped import detector_names, preset_names

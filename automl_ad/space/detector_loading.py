@@ -8,7 +8,7 @@ from automl_ad.errors import SpaceError
 from automl_ad.results import Value
 from automl_ad.space.detector_space import DetectorSpace
 from automl_ad.space.file_format import CategoricalEntry, DataKind, DetectorFile, FloatEntry, IntEntry
-from automl_ad.space.near import check_known
+from automl_ad.space.known import check_known
 from automl_ad.space.parameter import Parameter
 from automl_ad.space.reading import parse_file
 from automl_ad.space.rules import check_like_shipped, check_parameters

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from automl_ad.errors import SpaceError
+from automl_ad.errors import SpaceError, did_you_mean
 from automl_ad.results import Value
-from automl_ad.space.near import near_match
 from automl_ad.space.parameter import Parameter, is_same
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ class DetectorSpace:
                 return parameter
         raise SpaceError(
             f"every parameter must belong to the detector, got '{name}' for {self.detector}",
-            near_match(name, [parameter.name for parameter in self.parameters]),
+            did_you_mean(name, [parameter.name for parameter in self.parameters]),
         )
 
     def active(self, name: str, config: Mapping[str, Value]) -> bool:
@@ -78,7 +77,7 @@ class DetectorSpace:
             raise SpaceError(f"'{name}' of {self.detector} {rule}, got {value!r}")
         if problem := parameter.problem(value):
             words = [choice for choice in parameter.choices if isinstance(choice, str)]
-            hint = near_match(value, words) if isinstance(value, str) else ""
+            hint = did_you_mean(value, words) if isinstance(value, str) else ""
             raise SpaceError(f"'{name}' of {self.detector} {problem}, got {value!r}", hint)
 
 

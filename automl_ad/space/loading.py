@@ -11,7 +11,7 @@ from automl_ad.results import TrialConfig
 from automl_ad.space.detector_loading import load_detector, load_space_file, read_text
 from automl_ad.space.detector_space import DetectorSpace
 from automl_ad.space.file_format import BaselineEntry, BaselinesFile, DataKind, PresetFile
-from automl_ad.space.near import check_known
+from automl_ad.space.known import check_known
 from automl_ad.space.reading import parse_file
 from automl_ad.space.rules import check_parameters
 from automl_ad.space.search_space import Preset, SearchSpace

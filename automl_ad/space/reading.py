@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from automl_ad.errors import SpaceError
+from automl_ad.errors import SpaceError, did_you_mean
 from automl_ad.space.file_format import (
     BaselineEntry,
     CategoricalEntry,
@@ -18,7 +18,6 @@ from automl_ad.space.file_format import (
     IntEntry,
     IntOverride,
 )
-from automl_ad.space.near import near_match
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -59,7 +58,7 @@ def _explain(error: ErrorDetails, model: type[BaseModel], file: str) -> SpaceErr
     match error["type"]:
         case "extra_forbidden":
             message = f"every key must be known {where}, got '{key}'"
-            hint = near_match(key, table.model_fields)
+            hint = did_you_mean(key, table.model_fields)
         case "missing":
             message, hint = f"{key} must be given {where}, got nothing", ""
         case "union_tag_not_found":
@@ -67,7 +66,7 @@ def _explain(error: ErrorDetails, model: type[BaseModel], file: str) -> SpaceErr
         case "union_tag_invalid":
             tag = str(error["ctx"]["tag"])
             message = f"type must be one of {', '.join(ENTRIES)} for '{key}' in {file}, got '{tag}'"
-            hint = near_match(tag, ENTRIES)
+            hint = did_you_mean(tag, ENTRIES)
         case _:
             is_union = key in UNIONS and place[-1] != key
             broken = UNIONS[key] if is_union else _rule(error)

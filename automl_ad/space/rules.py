@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from automl_ad.errors import SpaceError
-from automl_ad.space.near import check_known, near_match
+from automl_ad.errors import SpaceError, did_you_mean
+from automl_ad.space.known import check_known
 from automl_ad.space.parameter import Parameter, is_multiple
 
 FIX_A_VALUE = 'to fix a value, use type = "categorical" with one choice'
@@ -92,7 +92,7 @@ def _check_when(
     for other, values in parameter.when.items():
         if other not in earlier:
             is_later = other in known
-            hint = f"move '{other}' above '{parameter.name}'" if is_later else near_match(other, earlier)
+            hint = f"move '{other}' above '{parameter.name}'" if is_later else did_you_mean(other, earlier)
             raise SpaceError(f"when must name an earlier parameter {where}, got '{other}'", hint)
         condition = earlier[other]
         rule = f"when must not compare a float parameter {where}, got '{other}'"

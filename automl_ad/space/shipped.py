@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from automl_ad.space.near import check_known
+from automl_ad.space.known import check_known
 
 FOLDER = "automl_ad.search_spaces"
 PRESET_PREFIX = "preset_"

@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ from automl_ad.config import ExecutorConfig
 from automl_ad.errors import ClusterError, ConfigError
 
 CONNECT_TIMEOUT_S = 5.0
+LOOK_EVERY_S = 5.0
+
+PATIENCE_S = 300.0
+"""Time for lost nodes to come back; a Kubernetes node takes two or three minutes."""
+
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
@@ -71,6 +77,28 @@ def fitting_slots(config: ExecutorConfig) -> Slots:
         )
     n_slots = sum(_fits(node, cpus, gpus) for node in nodes)
     return Slots(cpus=cpus, gpus=gpus, n_slots=min(n_slots, config.max_concurrent or n_slots))
+
+
+class CapacityWatch:
+    """Notices that a cluster has lost every node that could run a trial. Tune would wait for ever."""
+
+    def __init__(self, config: ExecutorConfig) -> None:
+        self._config = config
+        self._next_look = 0.0
+        self._fine_at = time.monotonic()
+
+    def check(self) -> None:
+        """Raise ClusterError after minutes without room for a trial; looks every few seconds."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_EVERY_S
+        try:
+            fitting_slots(self._config)
+            self._fine_at = now
+        except ClusterError:
+            if now > self._fine_at + PATIENCE_S:
+                raise
 
 
 def _fits(node: Mapping[str, float], cpus: float, gpus: float) -> int:

@@ -128,6 +128,31 @@ def test_impossible_resources_are_an_error_at_once(search, monkeypatch):
     assert time.monotonic() - started < 10
 
 
+def test_cluster_that_loses_every_node_ends_the_search(search, monkeypatch):
+    import ray
+
+    nodes, calls = ray.nodes(), itertools.count()
+    monkeypatch.setattr(ray, "nodes", lambda: nodes if next(calls) == 0 else [])
+    monkeypatch.setattr("automl_ad.tuning.cluster.PATIENCE_S", 1.0)
+    monkeypatch.setattr("automl_ad.tuning.cluster.LOOK_EVERY_S", 0.5)
+
+    with pytest.raises(ClusterError, match="0 nodes"):
+        search(lambda *_, **__: time.sleep(600))
+
+
+class Unloadable:
+    """Data that a worker cannot read, as when a library is missing there."""
+
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def test_workers_that_cannot_start_are_an_error_of_the_cluster(search, study):
+    with pytest.raises(ClusterError, match="no number"):
+        search(plain, data=Unloadable())
+    assert study.store.numbers() == []
+
+
 def test_bug_in_a_trial_stops_the_study_with_its_text(study, search):
     def buggy(config, data, *, number, seed, **_):
         if number == 3:

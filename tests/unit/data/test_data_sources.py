@@ -59,7 +59,7 @@ def test_file_uris_and_several_sources_are_read_in_the_order_given(folder):
 
 
 def test_a_missing_file_gets_the_near_match(folder):
-    assert 'did you mean "2026-01.parquet"' in refusal(folder / "2026-01.parqet")
+    assert "did you mean '2026-01.parquet'?" in refusal(folder / "2026-01.parqet")
 
 
 def test_a_missing_folder_is_said_so(folder):
