@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +18,6 @@ class Progress:
     n_failed: int = 0
     n_total: int = 0
     best: str = ""
-    elapsed_s: float = 0.0
 
 
 OnProgress = Callable[[Progress], None]
@@ -35,7 +33,6 @@ class ProgressLog:
 
     def __init__(self, on_progress: OnProgress) -> None:
         self._tell = on_progress
-        self._started = time.monotonic()
         self._stage, self._note, self._n_total = "", "", 0
         self._results: list[TrialResult] = []
 
@@ -62,7 +59,6 @@ class ProgressLog:
                 n_failed=sum(result.state == "failed" for result in self._results),
                 n_total=self._n_total,
                 best=f"{best.config.detector} {best.objective:.3f}" if best and is_judged else "",
-                elapsed_s=time.monotonic() - self._started,
             )
         )
 

@@ -33,7 +33,6 @@ from automl_ad.training import fit
 
 N_FEATURES = 30
 BLOCK_ROWS = 8192
-from automl_ad.detectors import deep; deep.BLOCK_ROWS = 2048
 PARAMS = {"prep": "zscore", "n_epochs": 2}
 
 
