@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from automl_ad.data import Preprocessor
 from automl_ad.results import Selection, TrialResult, WeightedPart
 from automl_ad.study import StudyFolder
 
+MAX_NAME = 128
 N_EVIDENCE_ROWS = 50
 """Rows of the ranking kept in a manifest: enough to see what was close, and all baselines besides."""
 
@@ -74,7 +76,7 @@ class _Exporter:
         )
         path = write_artifact(
             self._study.path / name,
-            name=self._study.path.resolve().name,
+            name=model_name(self._study.path),
             parts=parts,
             preprocessor=self._preprocessor,
             threshold=threshold_of(
@@ -104,6 +106,16 @@ class _Exporter:
             panel_scores=candidate.panel_scores,
             arrays=self._study.store.weights(result.trial, chosen.key.checkpoint),
         )
+
+
+def model_name(study: Path) -> str:
+    """What clients call the model: the study's name, in the characters that a model name may have.
+
+    >>> model_name(Path("study-März 2026"))
+    'study-M-rz-2026'
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", study.resolve().name).lstrip("._-")
+    return name[:MAX_NAME] or "model"
 
 
 def _evidence(selection: Selection) -> dict[str, Any]:

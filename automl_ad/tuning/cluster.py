@@ -27,7 +27,7 @@ CONNECT_TIMEOUT_S = 5.0
 LOOK_EVERY_S = 5.0
 
 PATIENCE_S = 300.0
-"""Time for lost nodes to come back; a Kubernetes node takes two or three minutes."""
+"""Time for lost nodes to come back: a cloud takes minutes to replace one."""
 
 Handler = Callable[[int, FrameType | None], Any] | int | None
 

@@ -37,6 +37,7 @@ class Suggestions(_Adapter, Searcher):
         self._live: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """The next trial; None while all slots are busy; FINISHED when there shall be no more."""
         if len(self._live) >= self._n_slots:
             return None
         asked = None
@@ -51,6 +52,7 @@ class Suggestions(_Adapter, Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
+        """Take a worker's word that its trial is recorded; lost trials come to `Losses`."""
         number = self._live.pop(trial_id)
         if result is not None and not error:
             with self.search.error_kept():
@@ -67,10 +69,12 @@ class Stop(_Adapter, tune.Stopper):
         self.search = search
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Whether one trial shall end: they end by themselves."""
         del trial_id, result
         return False
 
     def stop_all(self) -> bool:
+        """Whether every trial shall end now."""
         return self.search.is_over()
 
 
@@ -81,6 +85,7 @@ class Losses(_Adapter, tune.Callback):
         self.search = search
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Record the trial as failed."""
         del iteration, trials, info
         config = TrialConfig(**trial.config["trial"])
         with self.search.error_kept():

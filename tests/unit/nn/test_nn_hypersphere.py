@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from automl_ad.nn.hypersphere import (
@@ -21,7 +21,6 @@ def test_distances_are_to_the_members_own_centre():
     assert squared_distance(z_SBZ, center_SZ).tolist() == [[25.0], [1.0]]
 
 
-@settings(deadline=None)  # machines are shared
 @given(st.lists(st.floats(0.0, 100.0, width=32), min_size=2, max_size=50))
 def test_soft_at_nu_one_is_hard(distances: list[float]):
     distance2_SB = torch.tensor([distances, distances[::-1]])

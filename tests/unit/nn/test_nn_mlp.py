@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -78,7 +78,6 @@ def test_without_free_constants_zero_stays_zero():
     assert torch.equal(network(torch.zeros(4, 6)), torch.zeros(2, 4, 3))
 
 
-@settings(deadline=None)  # machines are shared
 @given(n_features=st.integers(1, 5_000), n_layers=st.integers(1, 3))
 def test_sizes_follow_the_rule(n_features: int, n_layers: int):
     sizes = hidden_sizes(n_features, n_layers)

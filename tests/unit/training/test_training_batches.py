@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from automl_ad.training.batches import part_of, shuffled_batches
@@ -24,7 +24,6 @@ def test_only_a_smaller_last_batch_is_dropped_and_never_the_only_one(
     assert batch_sizes(n_rows, 4, drop_last=drop_last) == expected
 
 
-@settings(deadline=None)  # machines are shared
 @given(n_rows=st.integers(1, 60), batch_size=st.integers(1, 30))
 def test_every_row_comes_once_with_its_position(n_rows: int, batch_size: int):
     x_ND = torch.arange(n_rows, dtype=torch.float32)[:, None]
@@ -49,7 +48,6 @@ def test_epochs_differ_and_follow_the_generator():
     assert orders() == [first, second]
 
 
-@settings(deadline=None)  # machines are shared
 @given(n_rows=st.integers(2, 1_000), percent=st.integers(50, 99))
 def test_the_kappa_split_rounds_up_and_loses_no_row(n_rows: int, percent: int):
     kappa = percent / 100

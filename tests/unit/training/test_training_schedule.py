@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from automl_ad.detectors import DETECTORS
@@ -11,7 +11,6 @@ from automl_ad.results import Value
 from automl_ad.training import checkpoint_epochs, n_epochs, phase_starts
 
 
-@settings(deadline=None)  # machines are shared
 @given(st.integers(1, 5_000))
 def test_checkpoints_rise_to_the_last_epoch(total: int):
     epochs = checkpoint_epochs(total)
