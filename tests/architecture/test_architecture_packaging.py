@@ -1,5 +1,6 @@
 """The wheel holds every package and nothing else; `--help` stays instant; the README's commands are real."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -51,4 +52,4 @@ def test_the_command_line_imports_nothing_heavy():
 def test_the_readme_has_its_two_commands(marker: str):
     readme = (ROOT / "README.md").read_text()
     block = readme.split(f"<!-- {marker} -->")[1].split("```")[1]
-    assert "pip install" in block
+    assert re.search(r"pip\"? install", block)
