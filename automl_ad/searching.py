@@ -56,12 +56,14 @@ def search(
     *,
     output: Path,
     resume: bool = False,
+    storage: str | None = None,
     stop: threading.Event | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> SearchOutcome | Interrupted:
     """Search detectors for the data without labels, and leave an artifact in the study folder `output`.
 
-    `stop` asks for an early, clean end. Raises DataError, ConfigError (StudyError when `output` is taken or
+    `storage` is the URL of a database for the Optuna index, else a journal in the folder. `stop` asks for an
+    early, clean end. Raises DataError, ConfigError (StudyError when `output` is taken or
     does not fit), NoTrialSucceeded, BudgetTooSmall and ClusterError; whatever was finished stays in `output`.
     """
     config, executor, stop = config or SearchConfig(), executor or ExecutorConfig(), stop or threading.Event()
@@ -74,7 +76,7 @@ def search(
     space = load_space(config.preset, data_kind=prepared.preprocessor.schema.kind, only=config.detectors)
     log.stage("preparing", _sentence_about(table, prepared))
 
-    with _open_study(output, resume, config, table, space, prepared) as study:
+    with _open_study(output, resume, storage, config, table, space, prepared) as study:
         job = TrialJob(
             data=prepared.data,
             store=study.store,
@@ -99,6 +101,8 @@ def search(
         log.stage("judging")
         results = tuple(study.store.read_all())
         selection = select(results, config)
+        study.index.annotate("best", str(selection.best))
+        study.index.annotate("verdict", selection.verdict)
         exported = export(selection, results, study, prepared.preprocessor, table.fingerprint, config)
         log.stage("done")
     return SearchOutcome(
@@ -128,10 +132,16 @@ def describe(result: TrialResult) -> Mapping[str, Value]:
 
 
 def _open_study(
-    output: Path, resume: bool, config: SearchConfig, table: Table, space: SearchSpace, prepared: Prepared
+    output: Path,
+    resume: bool,
+    storage: str | None,
+    config: SearchConfig,
+    table: Table,
+    space: SearchSpace,
+    prepared: Prepared,
 ) -> Study:
     if resume and output.exists():
-        return Study.resume(output, config, fingerprint=table.fingerprint, space=space)
+        return Study.resume(output, config, fingerprint=table.fingerprint, space=space, storage_url=storage)
     return Study.create(
         output,
         config,
@@ -142,6 +152,7 @@ def _open_study(
             "preprocessing": prepared.preprocessor.arrays(),
             "panel": {"positions": prepared.panel_positions},
         },
+        storage_url=storage,
     )
 
 

@@ -83,6 +83,12 @@ def search(
         Path | None, typer.Option(help="The study's folder; default: study-<name of the data>.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an existing study.")] = False,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            envvar="AUTOML_AD_STORAGE", help="Database URL for the Optuna index; default: a journal file."
+        ),
+    ] = None,
     keep_bytes: Annotated[int, typer.Option(help="Most bytes of weights to keep.")] = 2_000_000_000,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document instead of tables.")
@@ -131,6 +137,7 @@ def search(
             executor_config,
             output=study,
             resume=resume,
+            storage=storage,
             stop=stop.event,
             on_progress=progress,
         )

@@ -105,6 +105,18 @@ def test_a_study_can_grow(file: Path, tmp_path: Path):
     assert len(grown.results) == len(small.results) + 1
 
 
+def test_the_index_may_live_in_a_database(automl_ad, file: Path, tmp_path: Path):
+    import optuna
+
+    url = f"sqlite:///{tmp_path}/index.db"
+    flags = ("--drop", "label", *TRIALS, "--output", tmp_path / "s", "--storage", url)
+    assert automl_ad("search", file, *flags).code in (0, 5)
+    (summary,) = optuna.get_all_study_summaries(url)
+    assert summary.n_trials == 9 + 4
+    assert "verdict" in summary.user_attrs
+    assert not (tmp_path / "s/journal.log").exists()
+
+
 def test_the_last_line_is_the_artifact(automl_ad, file: Path, tmp_path: Path):
     done = automl_ad("search", file, "--label-column", "label", *TRIALS, "--output", tmp_path / "s")
     assert done.code in (0, 5)
