@@ -7,6 +7,7 @@ all: test lint
 
 test:
 	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --doctest-modules automl_ad
 
 lint:
 	$(PYTHON) -m ruff format --check .
