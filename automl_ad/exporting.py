@@ -76,7 +76,7 @@ class _Exporter:
         )
         path = write_artifact(
             self._study.path / name,
-            name=model_name(self._study.path),
+            name=model_name(self._study.path) + name.removeprefix("artifact"),
             parts=parts,
             preprocessor=self._preprocessor,
             threshold=threshold_of(

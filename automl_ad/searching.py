@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,14 @@ import torch
 from automl_ad.config import DataConfig, ExecutorConfig, ExecutorName, SearchConfig
 from automl_ad.criteria import anchors_of, veto
 from automl_ad.data import Table, read_table
-from automl_ad.errors import BudgetTooSmall
+from automl_ad.errors import BudgetTooSmall, ConfigError, StudyError
 from automl_ad.exporting import Exported, export
 from automl_ad.preparation import Prepared, prepare
 from automl_ad.progress import OnProgress, ProgressLog, ignore_progress
 from automl_ad.results import Selection, TrialResult, Value
 from automl_ad.selection import select
 from automl_ad.space import SearchSpace, load_space
-from automl_ad.study import Study
+from automl_ad.study import RECORD_FILE, Study
 from automl_ad.trial import TrialData, run_trial
 from automl_ad.tuning import Baselines, Budget, Executor, LocalExecutor, Sampler, TrialJob
 
@@ -67,6 +68,7 @@ def search(
     does not fit), NoTrialSucceeded, BudgetTooSmall and ClusterError; whatever was finished stays in `output`.
     """
     config, executor, stop = config or SearchConfig(), executor or ExecutorConfig(), stop or threading.Event()
+    runner = _executor(executor)
     budget = Budget.lasting(config.time_budget_s)
     log = ProgressLog(on_progress)
 
@@ -76,7 +78,7 @@ def search(
     space = load_space(config.preset, data_kind=prepared.preprocessor.schema.kind, only=config.detectors)
     log.stage("preparing", _sentence_about(table, prepared))
 
-    with _open_study(output, resume, storage, config, table, space, prepared) as study:
+    with _open_study(output, resume, storage, config, data, table, space, prepared) as study:
         job = TrialJob(
             data=prepared.data,
             store=study.store,
@@ -84,16 +86,16 @@ def search(
             n_members=config.n_members or space.preset.n_members,
         )
         log.stage("baselines", n_total=len(space.baselines))
-        LocalExecutor().run(
-            run_trial, job, Baselines(study, space), budget=Budget(), stop=stop, on_result=log.result
-        )
+        with _threads(executor):
+            LocalExecutor().run(
+                run_trial, job, Baselines(study, space), budget=budget, stop=stop, on_result=log.result
+            )
         if not stop.is_set():
             log.stage("searching", n_total=config.max_trials, finished=_searched(study))
             anchored = replace(job, data=_with_anchors(prepared.data, study))
             sampler = Sampler(study, space, config, describe)
-            _executor(executor).run(
-                run_trial, anchored, sampler, budget=budget, stop=stop, on_result=log.result
-            )
+            with _threads(executor):
+                runner.run(run_trial, anchored, sampler, budget=budget, stop=stop, on_result=log.result)
         if stop.is_set():
             return Interrupted(study=output, n_finished=len(study.store.numbers()))
         _require_enough(study, config, budget)
@@ -119,6 +121,11 @@ def default_executor(address: str | None) -> ExecutorName:
     return "ray" if address or torch.cuda.is_available() else "local"
 
 
+def default_gpus_per_trial() -> float:
+    """A quarter of a GPU where this machine has one: small networks leave most of it idle."""
+    return 0.25 if torch.cuda.is_available() else 0.0
+
+
 def describe(result: TrialResult) -> Mapping[str, Value]:
     """What a dashboard shows of a trial beyond its parameters: why its best candidate is vetoed, if it is."""
     judged = [c for c in result.candidates if c.objective is not None]
@@ -136,24 +143,42 @@ def _open_study(
     resume: bool,
     storage: str | None,
     config: SearchConfig,
+    data: DataConfig,
     table: Table,
     space: SearchSpace,
     prepared: Prepared,
 ) -> Study:
-    if resume and output.exists():
-        return Study.resume(output, config, fingerprint=table.fingerprint, space=space, storage_url=storage)
+    if resume and (output / RECORD_FILE).exists():
+        study = Study.resume(output, config, fingerprint=table.fingerprint, space=space, storage_url=storage)
+        _require_same_preparation(study, prepared)
+        return study
     return Study.create(
         output,
         config,
         fingerprint=table.fingerprint,
         space=space,
-        documents={"preprocessing": prepared.preprocessor.to_json()},
+        documents={
+            "data": {**asdict(data), "files": table.sources, "fingerprint": table.fingerprint},
+            "preprocessing": prepared.preprocessor.to_json(),
+        },
         arrays={
             "preprocessing": prepared.preprocessor.arrays(),
             "panel": {"positions": prepared.panel_positions},
         },
         storage_url=storage,
     )
+
+
+def _require_same_preparation(study: Study, prepared: Prepared) -> None:
+    """Refuse to mix trials that saw differently scaled rows, or another panel, in one study."""
+    now, then = prepared.preprocessor.arrays(), study.arrays("preprocessing")
+    is_same = now.keys() == then.keys() and all(np.array_equal(now[name], then[name]) for name in now)
+    if not is_same or not np.array_equal(prepared.panel_positions, study.arrays("panel")["positions"]):
+        study.close()
+        raise StudyError(
+            f"{study.path} must be resumed with the preprocessing it began with, got another one",
+            f"install the versions that {RECORD_FILE} names, or begin a new study with another --output",
+        )
 
 
 def _with_anchors(data: TrialData, study: Study) -> TrialData:
@@ -165,9 +190,26 @@ def _executor(config: ExecutorConfig) -> Executor:
         from automl_ad.tuning.ray import RayExecutor
 
         return RayExecutor(config)
-    # Small networks are bound by overhead, and one thread is what makes a trial reproducible.
-    torch.set_num_threads(max(1, int(config.cpus_per_trial)))
+    if config.gpus_per_trial and not torch.cuda.is_available():
+        raise ConfigError(
+            f"--gpus-per-trial must be 0 without a GPU, got {config.gpus_per_trial:g}",
+            "leave it out, or search on a cluster with --address",
+        )
     return LocalExecutor(device="cuda" if config.gpus_per_trial else "cpu")
+
+
+@contextmanager
+def _threads(config: ExecutorConfig) -> Iterator[None]:
+    """As many torch threads as a trial has CPUs.
+
+    Small networks are bound by overhead, and one thread is what makes a trial reproducible.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, int(config.cpus_per_trial)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _searched(study: Study) -> list[TrialResult]:
@@ -175,7 +217,8 @@ def _searched(study: Study) -> list[TrialResult]:
 
 
 def _require_enough(study: Study, config: SearchConfig, budget: Budget) -> None:
-    n_finished, minimum = len(_searched(study)), min(MIN_TRIALS, config.max_trials)
+    n_finished = sum(result.state != "failed" for result in _searched(study))
+    minimum = min(MIN_TRIALS, config.max_trials)
     if budget.is_over() and n_finished < minimum:
         raise BudgetTooSmall(
             f"a search must finish at least {minimum} trials, got {n_finished} within --time-budget "

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from automl_ad.criteria import agreement_of_members, anchor_agreement_of, probe_auc_of
 from automl_ad.data import Scaler
@@ -52,13 +53,19 @@ def run_trial(
     report: Report,
     device: str = "cpu",
 ) -> TrialResult:
-    """The outcome of one configuration. TrialFailed becomes state `failed`; other errors are our bugs."""
+    """The outcome of one configuration.
+
+    TrialFailed and a lack of memory become state `failed`; any other exception is a bug of ours.
+    """
     started = time.perf_counter()
     unfinished = TrialResult(trial=number, config=config, seed=seed, state="failed")
     try:
         result = _run(unfinished, data, n_members, report, device)
     except TrialFailed as failure:
         result = replace(unfinished, reason=str(failure))
+    except (MemoryError, torch.OutOfMemoryError) as shortage:
+        # This configuration is too large for this machine: a smaller one may do.
+        result = replace(unfinished, reason=f"out of memory: {shortage}")
     return replace(result, seconds=time.perf_counter() - started, peak_bytes=_peak_bytes())
 
 

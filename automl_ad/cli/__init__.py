@@ -10,7 +10,7 @@ from automl_ad.cli import space
 from automl_ad.cli.score import score
 from automl_ad.cli.search import search
 from automl_ad.cli.serve import serve
-from automl_ad.errors import AutomlADError
+from automl_ad.errors import AutomlADError, ConfigError
 
 app = typer.Typer(
     name="automl-ad",
@@ -46,3 +46,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"automl-ad: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(ConfigError.exit_code)

@@ -24,7 +24,10 @@ def score(
         typer.Argument(help="Parquet or CSV files, globs, folders or URIs (s3://...).", show_default=False),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The parquet file to write; an older one is replaced.")
+        Path,
+        typer.Option(
+            "--output", "-o", dir_okay=False, help="The parquet file to write; an older one is replaced."
+        ),
     ],
     id_column: Annotated[
         str | None, typer.Option(help="Names the rows in the output; without it, their position does.")

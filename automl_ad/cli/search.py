@@ -78,7 +78,10 @@ def search(
     address: Annotated[str | None, typer.Option(help="Ray cluster: `auto` or HOST:PORT.")] = None,
     max_concurrent: Annotated[int | None, typer.Option(help="Trials at a time (ray).")] = None,
     cpus_per_trial: Annotated[float, typer.Option(help="CPUs of one trial (ray).")] = 1.0,
-    gpus_per_trial: Annotated[float, typer.Option(help="GPUs of one trial, fractions allowed (ray).")] = 0.0,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(help="GPUs of one trial; default: 0.25 if there is one."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="The study's folder; default: study-<name of the data>.")
     ] = None,
@@ -97,7 +100,7 @@ def search(
 ) -> None:
     """Search detectors for DATA without labels; the last line on stdout is the artifact's path."""
     from automl_ad.cli.progress import ProgressPrinter
-    from automl_ad.searching import Interrupted, default_executor
+    from automl_ad.searching import Interrupted, default_executor, default_gpus_per_trial
     from automl_ad.searching import search as run_search
 
     study = output or _default_output(data, demo)
@@ -128,7 +131,7 @@ def search(
         address=address,
         max_concurrent=max_concurrent,
         cpus_per_trial=cpus_per_trial,
-        gpus_per_trial=gpus_per_trial,
+        gpus_per_trial=default_gpus_per_trial() if gpus_per_trial is None else gpus_per_trial,
     )
     with _stop_on_signals() as stop, ProgressPrinter(enabled=not quiet) as progress:
         outcome = run_search(
@@ -149,8 +152,14 @@ def search(
 
 
 def _default_output(data: list[str] | None, demo: bool) -> Path:
-    name = "demo" if demo else Path((data or ["data"])[0].rstrip("/*")).stem
-    return Path(f"study-{name}")
+    """`study-` and the last part of the first source that is a plain name.
+
+    >>> str(_default_output(["s3://bucket/sales/day=*/*.parquet"], demo=False))
+    'study-sales'
+    """
+    source = (data or [""])[0].rpartition("://")[2]
+    parts = [part for part in Path(source).parts if not set(part) & set("*?[]=/") and part.strip(".")]
+    return Path("study-demo" if demo else f"study-{Path(parts[-1]).stem if parts else 'data'}")
 
 
 def _write_demo(data: list[str] | None, study: Path) -> list[str]:
@@ -171,7 +180,7 @@ class _Stop:
 
     def __call__(self, signal_number: int, _frame: object) -> None:
         if self.event.is_set():
-            raise KeyboardInterrupt
+            raise SystemExit(128 + signal_number)
         self.signal_number = signal_number
         self.event.set()
         print("\nautoml-ad: stopping after the running step; once more to stop at once", file=sys.stderr)
@@ -219,7 +228,7 @@ def _print_outcome(outcome: SearchOutcome, data: DataConfig, *, as_json: bool) -
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = WIDTH_OF_FILES
-    console.print(leaderboard(outcome.selection, audited))
+    console.print(leaderboard(outcome.selection, outcome.results, audited))
     if outcome.exported.best_artifact is not None:
         print(f"artifact of the best single candidate: {outcome.exported.best_artifact}")
     print(outcome.exported.artifact)

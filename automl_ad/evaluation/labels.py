@@ -19,6 +19,8 @@ def read_labels(
     Raises DataError unless the column holds booleans or the numbers 0 and 1, both of them, and no null.
     """
     values = read_column_at(sources, column, positions)
+    if pa.types.is_nested(values.type):
+        raise DataError(f"label column {column!r} must hold 0 and 1, got {values.type}", "no audit is made")
     distinct = pc.unique(values).to_pylist()
     if not set(distinct) <= {0, 1} or None in distinct:
         found = ", ".join(repr(value) for value in distinct[:5])

@@ -8,14 +8,17 @@ from collections.abc import Iterable, Sequence
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from automl_ad.results import Audit, RankedCandidate, Selection
+from automl_ad.results import Audit, RankedCandidate, Selection, TrialResult
 
 N_ROWS = 15
 """Baseline rows come on top of these."""
 
 
-def leaderboard(selection: Selection, audit: Audit | None) -> RenderableType:
-    """The table, the vetoes and the verdict. With an audit, AUROC and AP columns that selection never saw."""
+def leaderboard(selection: Selection, results: Sequence[TrialResult], audit: Audit | None) -> RenderableType:
+    """The table, what is missing from it and why, and the verdict.
+
+    With an audit, it has AUROC and AP columns that selection never saw.
+    """
     criteria = _present_criteria(selection.ranking)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("rank", justify="right")
@@ -25,7 +28,7 @@ def leaderboard(selection: Selection, audit: Audit | None) -> RenderableType:
         table.add_column(header.replace("_", "\n"), justify="right", vertical="bottom")
     for rank, row in _shown(selection.ranking):
         table.add_row(*_cells(rank, row, criteria, audit), style="bold" if row.key == selection.best else "")
-    return Group(table, *_notes(selection, audit))
+    return Group(table, "", *_missing(selection, results), *_notes(selection, audit))
 
 
 def _present_criteria(ranking: Sequence[RankedCandidate]) -> list[str]:
@@ -59,8 +62,19 @@ def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
+def _missing(selection: Selection, results: Sequence[TrialResult]) -> Iterable[str]:
+    """Why baseline rows are not in the table, and how many other trials and candidates are not."""
+    shown = {row.key.trial for row in selection.ranking if not row.veto}
+    for result in results:
+        if result.config.origin == "baseline" and result.trial not in shown:
+            vetoes = [row.veto for row in selection.ranking if row.key.trial == result.trial]
+            yield f"baseline {result.config.detector}: {result.reason or vetoes[0]}"
+    failures = Counter(r.reason for r in results if r.state == "failed" and r.config.origin != "baseline")
+    for reason, count in failures.most_common():
+        yield f"failed: {count} trials, {reason}"
+
+
 def _notes(selection: Selection, audit: Audit | None) -> Iterable[str]:
-    yield ""
     vetoes = Counter(row.veto.split(",")[0].split(":")[0] for row in selection.ranking if row.veto)
     for reason, count in vetoes.most_common():
         yield f"vetoed: {count} candidates, {reason}"

@@ -120,7 +120,8 @@ def _server(
 
 
 def _bind(server: grpc.aio.Server, options: HostOptions) -> str:
-    wanted = f"{options.host}:{options.port}"
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    wanted = f"{host}:{options.port}"
     try:
         port = server.add_insecure_port(wanted)
     except RuntimeError:
@@ -128,4 +129,4 @@ def _bind(server: grpc.aio.Server, options: HostOptions) -> str:
             f"{wanted} cannot be bound: the port is in use, or the host is not an address of this machine",
             "--port 0 takes a free port; `ss -ltnp` shows who listens",
         ) from None
-    return f"{options.host}:{port}"
+    return f"{host}:{port}"

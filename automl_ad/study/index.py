@@ -24,6 +24,9 @@ from automl_ad.study.storage import IndexStorage
 Attribute = Value | None | Mapping[str, float | None]
 
 
+INTERRUPTED = "interrupted; its config runs again"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndexedTrial:
     """One trial as the index knows it."""
@@ -42,6 +45,11 @@ class IndexedTrial:
     def is_running(self) -> bool:
         """Whether a process has begun it and not finished it."""
         return self.frozen.state == TrialState.RUNNING
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether its process was lost, and its config was enqueued again."""
+        return self.frozen.user_attrs.get("reason") == INTERRUPTED
 
     @property
     def objective(self) -> float:
@@ -112,7 +120,7 @@ class TrialIndex:
     def interrupt(self, trial: IndexedTrial) -> None:
         """Fail a trial whose process was lost, and enqueue its config again."""
         trial_id = self._trial_id(trial.number)
-        self._storage.set_trial_user_attr(trial_id, "reason", "interrupted; its config runs again")
+        self._storage.set_trial_user_attr(trial_id, "reason", INTERRUPTED)
         self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
         self.enqueue(trial.config)
 

@@ -18,6 +18,8 @@ from automl_ad.study.record import RECORD_FILE, StudyRecord, new_record, read_re
 from automl_ad.study.storage import open_database, open_journal
 
 JOURNAL_FILE = "journal.log"
+MAX_INTERRUPTIONS = 5
+"""More often than anyone stops a study by hand in the middle of the same trial."""
 
 
 class Study(StudyFolder):
@@ -124,7 +126,23 @@ class Study(StudyFolder):
             if trial.is_unfinished and self.store.has(trial.number):
                 self.index.tell(self.store.read(trial.number))
             elif trial.is_running:
-                self.index.interrupt(trial)
+                self._settle(trial)
+
+    def _settle(self, trial: IndexedTrial) -> None:
+        """Have an interrupted trial run again, unless it may be what ends the process again and again."""
+        n_before = sum(t.was_interrupted and t.config == trial.config for t in self.index.trials())
+        if n_before + 1 < MAX_INTERRUPTIONS:
+            self.index.interrupt(trial)
+            return
+        result = TrialResult(
+            trial=trial.number,
+            config=trial.config,
+            seed=self.record.config.seed + trial.number,
+            state="failed",
+            reason=f"interrupted {MAX_INTERRUPTIONS} times; it may be what ends the process",
+        )
+        self.store.write(result)
+        self.index.tell(result)
 
     def close(self) -> None:
         """Settle trials that were killed while running, and free the folder."""

@@ -52,7 +52,7 @@ def connected(config: ExecutorConfig) -> Iterator[None]:
         return
     if config.address is not None:
         check_address(config.address)
-    with environment(_environment(config)), _kept_handlers(), _no_error_listener():
+    with environment(settings_for(config.address)), _kept_handlers(), _no_error_listener():
         _init(config)
     try:
         yield
@@ -145,9 +145,10 @@ def check_address(address: str) -> None:
         ) from error
 
 
-def _environment(config: ExecutorConfig) -> dict[str, str]:
+def settings_for(address: str | None) -> dict[str, str]:
+    """Environment variables that keep Ray quiet, and a private one closed to other users of the machine."""
     settings = {"RAY_USAGE_STATS_ENABLED": "0"}
-    if config.address is None and not os.environ.keys() & {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}:
+    if address is None and not os.environ.keys() & {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}:
         # Otherwise Ray writes a token into the home directory, readable by everyone (PLATFORM 4.4).
         settings["RAY_AUTH_TOKEN"] = _token()
     return settings

@@ -20,7 +20,14 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from automl_ad.config import ExecutorConfig
 from automl_ad.study import TrialStore
-from automl_ad.tuning.cluster import CapacityWatch, Slots, connected, environment, fitting_slots
+from automl_ad.tuning.cluster import (
+    CapacityWatch,
+    Slots,
+    check_address,
+    connected,
+    environment,
+    fitting_slots,
+)
 from automl_ad.tuning.executor import Budget, OnResult, Proposer, TrialFn, TrialJob
 from automl_ad.tuning.ray_search import MAX_LOSSES, RaySearch
 from automl_ad.tuning.tune_adapters import Losses, Stop, Suggestions
@@ -38,6 +45,8 @@ class RayExecutor:
     """The executor of a cluster, and of a machine with several cores or GPUs."""
 
     def __init__(self, config: ExecutorConfig) -> None:
+        if config.address is not None:
+            check_address(config.address)
         self._config = config
 
     def run(

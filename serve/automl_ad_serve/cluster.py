@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
+from ray.exceptions import RayError
 
 from automl_ad.errors import ClusterError
+from automl_ad.tuning.cluster import check_address, settings_for
 
 
 @contextmanager
@@ -23,12 +25,12 @@ def connected(address: str | None, environment: dict[str, str]) -> Iterator[None
     if ray.is_initialized():
         yield
         return
-    os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", **environment})
-    if address is None:
+    os.environ.update({**settings_for(address), **environment})
+    if address is not None:
+        check_address(address)
+    else:
         # Ray starts workers with niceness 15: beside anything else that computes, a replica would starve.
         os.environ.setdefault("RAY_worker_niceness", "0")
-        # Ray 2.60 would write ~/.ray/auth_token with mode 0644; a private Ray listens on this machine only.
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     try:
         ray.init(
             address=address or "local",
@@ -37,7 +39,7 @@ def connected(address: str | None, environment: dict[str, str]) -> Iterator[None
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, ValueError) as error:
+    except (RayError, RuntimeError, OSError, ValueError) as error:
         raise ClusterError(
             f"no Ray cluster answers at {address!r}: {error}",
             "start one with `ray start --head`, or leave --address out",

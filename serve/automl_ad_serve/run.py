@@ -48,9 +48,8 @@ def run(artifacts: Sequence[Path], options: ServeOptions, on_listening: Callable
     with connected(options.address, _environment(options.host)):
         for number in (signal.SIGTERM, signal.SIGINT):  # after ray.init, which installs its own
             signal.signal(number, lambda *_: stopped.set())
-        address = deploy(artifacts, options)
         try:
-            on_listening(address)
+            on_listening(deploy(artifacts, options))
             stopped.wait()
         finally:
             serve.delete(APPLICATION)

@@ -180,3 +180,41 @@ def test_a_stopped_search_keeps_its_trials(automl_ad, file: Path, tmp_path: Path
     resumed = automl_ad("search", file, *flags, "--time-budget", "3s", "--resume")
     assert resumed.code in (0, 5), resumed.err
     assert kept < {path.name for path in study.glob("trials/0*")}
+
+
+def test_resuming_where_a_killed_creation_left_off_begins_anew(automl_ad, file: Path, tmp_path: Path):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/lock").touch()
+    flags = ("--drop", "label", *TRIALS, "--output", tmp_path / "s", "--resume")
+    assert automl_ad("search", file, *flags).code in (0, 5)
+
+
+def test_another_preprocessing_is_not_mixed_into_a_study(file: Path, tmp_path: Path, monkeypatch):
+    from automl_ad.data import Preprocessor
+    from automl_ad.errors import StudyError
+
+    data, config = (
+        DataConfig(sources=(str(file),), label_column="label"),
+        SearchConfig(preset="fast", max_trials=1),
+    )
+    search(data, config, output=tmp_path / "s")
+    arrays = Preprocessor.arrays
+
+    def shifted(self: Preprocessor) -> dict[str, np.ndarray]:
+        return {name: array + (array.dtype.kind == "f") for name, array in arrays(self).items()}
+
+    monkeypatch.setattr(Preprocessor, "arrays", shifted)
+    with pytest.raises(StudyError, match="preprocessing it began with"):
+        search(data, config, output=tmp_path / "s", resume=True)
+
+
+def test_the_threshold_may_change_on_resume(automl_ad, file: Path, outcome: SearchOutcome):
+    flags = (file, "--label-column", "label", *TRIALS, "--output", outcome.study, "--resume", "--json")
+    done = automl_ad("search", *flags, "--contamination", "0.2")
+    assert done.code in (0, 5), done.err
+    assert "contamination 20 %" in Scorer.load(outcome.study / "artifact").manifest.threshold.rule
+
+
+def test_both_artifacts_can_be_served_together(outcome: SearchOutcome):
+    paths = [outcome.exported.artifact, outcome.exported.best_artifact]
+    assert len({Scorer.load(path).name for path in paths if path}) == 2

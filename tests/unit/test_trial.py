@@ -97,3 +97,14 @@ def test_probes_take_the_place_of_anchors(data: TrialData):
     far = replace(data, probes={"far": data.panel_ND + 100.0}, anchors={})
     result = run(far, "knn", {"n_neighbors": 5})
     assert result.candidates[0].objective == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("shortage", [MemoryError("8 GB"), torch.OutOfMemoryError("CUDA out of memory")])
+def test_memory_that_runs_out_is_a_failed_trial(data: TrialData, monkeypatch, shortage: Exception):
+    def too_large(self: object, x_ND: object, *, seed: int) -> None:
+        raise shortage
+
+    monkeypatch.setattr(DETECTORS["pca"], "fit", too_large)
+    result = run(data, "pca", {})
+    assert result.state == "failed"
+    assert "out of memory" in result.reason
