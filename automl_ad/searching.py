@@ -101,19 +101,9 @@ def search(
         _require_enough(study, config, budget)
 
         log.stage("judging")
-        results = tuple(study.store.read_all())
-        selection = select(results, config)
-        study.index.annotate("best", str(selection.best))
-        study.index.annotate("verdict", selection.verdict)
-        exported = export(selection, results, study, prepared.preprocessor, table.fingerprint, config)
+        outcome = _judge_and_keep(study, prepared, table.fingerprint, config)
         log.stage("done")
-    return SearchOutcome(
-        study=output,
-        results=results,
-        selection=selection,
-        exported=exported,
-        panel_positions=prepared.panel_positions,
-    )
+    return outcome
 
 
 def default_executor(address: str | None) -> ExecutorName:
@@ -214,6 +204,23 @@ def _threads(config: ExecutorConfig) -> Iterator[None]:
 
 def _searched(study: Study) -> list[TrialResult]:
     return [result for result in study.store.read_all() if result.config.origin != "baseline"]
+
+
+def _judge_and_keep(
+    study: Study, prepared: Prepared, fingerprint: str, config: SearchConfig
+) -> SearchOutcome:
+    """Select among everything the study holds, and write the artifacts."""
+    results = tuple(study.store.read_all())
+    selection = select(results, config)
+    study.index.annotate("best", str(selection.best))
+    study.index.annotate("verdict", selection.verdict)
+    return SearchOutcome(
+        study=study.path,
+        results=results,
+        selection=selection,
+        exported=export(selection, results, study, prepared.preprocessor, fingerprint, config),
+        panel_positions=prepared.panel_positions,
+    )
 
 
 def _require_enough(study: Study, config: SearchConfig, budget: Budget) -> None:

@@ -3,8 +3,8 @@
 Not a pytest module: tritonclient registers the messages of package `inference` too, so it runs in an
 environment of its own, without automl_ad. With an artifact of all-numeric rows served on 127.0.0.1:9000:
 
-    python -m venv /tmp/triton && /tmp/triton/bin/pip install "tritonclient[grpc]"
-    /tmp/triton/bin/python tests/integration/triton_client.py 127.0.0.1:9000 MODEL
+    python -m venv .venv-triton && .venv-triton/bin/pip install "tritonclient[grpc]"
+    .venv-triton/bin/python tests/integration/triton_client.py 127.0.0.1:9000 MODEL
 """
 
 from __future__ import annotations
