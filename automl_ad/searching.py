@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from automl_ad.config import DataConfig, ExecutorConfig, ExecutorName, SearchConfig
-from automl_ad.criteria import anchors_of, veto
+from automl_ad.criteria import CRITERIA, Evidence, anchors_of, veto
 from automl_ad.data import Table, read_table
 from automl_ad.errors import BudgetTooSmall, ConfigError, StudyError
 from automl_ad.exporting import Exported, export
@@ -93,7 +95,7 @@ def search(
         if not stop.is_set():
             log.stage("searching", n_total=config.max_trials, finished=_searched(study))
             anchored = replace(job, data=_with_anchors(prepared.data, study))
-            sampler = Sampler(study, space, config, describe)
+            sampler = Sampler(study, space, config, partial(describe, anchors=anchored.data.anchors))
             with _threads(executor):
                 runner.run(run_trial, anchored, sampler, budget=budget, stop=stop, on_result=log.result)
         if stop.is_set():
@@ -116,16 +118,21 @@ def default_gpus_per_trial() -> float:
     return 0.25 if torch.cuda.is_available() else 0.0
 
 
-def describe(result: TrialResult) -> Mapping[str, Value]:
-    """What a dashboard shows of a trial beyond its parameters: why its best candidate is vetoed, if it is."""
+def describe(result: TrialResult, anchors: Mapping[str, npt.NDArray[np.float64]]) -> Mapping[str, Value]:
+    """What a dashboard shows of a trial's best candidate: its veto, or the criteria that need no pool."""
     judged = [c for c in result.candidates if c.objective is not None]
     if not judged:
         return {}
     best = max(judged, key=lambda c: c.objective or 0.0)
-    attributes: dict[str, Value] = {"veto": veto(best, result)}
-    if best.member_agreement is not None:
-        attributes["member_agreement"] = best.member_agreement
-    return attributes
+    if reason := veto(best, result):
+        return {"veto": reason}
+    evidence = Evidence.of([best], [result], anchors)
+    values = {
+        name: float(criterion(evidence)[0])
+        for name, criterion in CRITERIA.items()
+        if "pool" not in criterion.needs
+    }
+    return {"veto": "", **{name: value for name, value in values.items() if math.isfinite(value)}}
 
 
 def _open_study(

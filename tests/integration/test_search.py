@@ -114,6 +114,11 @@ def test_the_index_may_live_in_a_database(automl_ad, file: Path, tmp_path: Path)
     (summary,) = optuna.get_all_study_summaries(url)
     assert summary.n_trials == 9 + 4
     assert "verdict" in summary.user_attrs
+    trials = optuna.load_study(study_name=summary.study_name, storage=url).trials
+    (network,) = (t for t in trials if t.user_attrs["detector"] == "autoencoder")
+    shown = {"score_type", "checkpoint", "objective", "veto", "anchor_agreement", "loss_stability"}
+    assert shown <= set(network.user_attrs)
+    assert network.value == pytest.approx(network.user_attrs["anchor_agreement"], abs=1e-4)
     assert not (tmp_path / "s/journal.log").exists()
 
 
