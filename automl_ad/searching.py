@@ -25,7 +25,7 @@ from automl_ad.results import Selection, TrialResult, Value
 from automl_ad.selection import select
 from automl_ad.space import SearchSpace, load_space
 from automl_ad.study import RECORD_FILE, Study
-from automl_ad.trial import TrialData, run_trial
+from automl_ad.trial import run_trial
 from automl_ad.tuning import Baselines, Budget, Executor, LocalExecutor, Sampler, TrialJob
 
 MIN_TRIALS = 5
@@ -87,15 +87,16 @@ def search(
             seed=config.seed,
             n_members=config.n_members or space.preset.n_members,
         )
+        baselines = Baselines(study, space)
         log.stage("baselines", n_total=len(space.baselines))
         with _threads(executor):
-            LocalExecutor().run(
-                run_trial, job, Baselines(study, space), budget=budget, stop=stop, on_result=log.result
-            )
+            LocalExecutor().run(run_trial, job, baselines, budget=budget, stop=stop, on_result=log.result)
+        anchors = anchors_of(study.store.read_all())
+        baselines.settle(anchors)
         if not stop.is_set():
             log.stage("searching", n_total=config.max_trials, finished=_searched(study))
-            anchored = replace(job, data=_with_anchors(prepared.data, study))
-            sampler = Sampler(study, space, config, partial(describe, anchors=anchored.data.anchors))
+            anchored = replace(job, data=replace(prepared.data, anchors=anchors))
+            sampler = Sampler(study, space, config, partial(describe, anchors=anchors))
             with _threads(executor):
                 runner.run(run_trial, anchored, sampler, budget=budget, stop=stop, on_result=log.result)
         if stop.is_set():
@@ -176,10 +177,6 @@ def _require_same_preparation(study: Study, prepared: Prepared) -> None:
             f"{study.path} must be resumed with the preprocessing it began with, got another one",
             f"install the versions that {RECORD_FILE} names, or begin a new study with another --output",
         )
-
-
-def _with_anchors(data: TrialData, study: Study) -> TrialData:
-    return replace(data, anchors=anchors_of(study.store.read_all()))
 
 
 def _executor(config: ExecutorConfig) -> Executor:

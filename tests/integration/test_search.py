@@ -116,6 +116,7 @@ def test_the_index_may_live_in_a_database(automl_ad, file: Path, tmp_path: Path)
     assert "verdict" in summary.user_attrs
     trials = optuna.load_study(study_name=summary.study_name, storage=url).trials
     (network,) = (t for t in trials if t.user_attrs["detector"] == "autoencoder")
+    assert sum(t.state.name == "COMPLETE" for t in trials if t.user_attrs["origin"] == "baseline") == 9
     shown = {"score_type", "checkpoint", "objective", "veto", "anchor_agreement", "loss_stability"}
     assert shown <= set(network.user_attrs)
     assert network.value == pytest.approx(network.user_attrs["anchor_agreement"], abs=1e-4)
