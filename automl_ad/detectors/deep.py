@@ -22,7 +22,7 @@ from automl_ad.results import Arrays, Value
 
 BLOCK_ROWS = 2_048
 """Rows scored at once: the activations of small networks then stay in a core's cache, which made batch
-scoring 1.15 times faster than 8,192 rows did (tests/benchmarks/bench_score.py)."""
+scoring about 1.1 times faster than 8,192 rows did (tests/benchmarks/bench_score.py)."""
 
 
 class DeepDetector(Detector, nn.Module):
