@@ -23,6 +23,7 @@ from automl_ad.study.files import (
 from automl_ad.study.trial_document import TrialDocument, from_parts, to_arrays, to_document
 
 TEMPORARY = ".tmp-"
+WEIGHTS_FILES = "weights-*.safetensors"
 
 
 class TrialStore:
@@ -94,21 +95,22 @@ class TrialStore:
             shutil.rmtree(path)
 
     def weights_bytes(self) -> int:
-        """How much all kept weights take."""
-        return sum(path.stat().st_size for path in self.root.glob("*/weights-*.safetensors"))
+        """How much all kept weights take. Folders still being written, by other processes, do not count."""
+        folders = map(self._folder, self.numbers())
+        return sum(path.stat().st_size for folder in folders for path in folder.glob(WEIGHTS_FILES))
 
     def shrink_weights(self, keep_bytes: int, worst_first: Iterable[int]) -> None:
         """Delete weights, trial by trial in the given order, until at most `keep_bytes` are left."""
         n_bytes = self.weights_bytes()
         for number in worst_first:
-            for path in self._folder(number).glob("weights-*.safetensors"):
+            for path in self._folder(number).glob(WEIGHTS_FILES):
                 if n_bytes <= keep_bytes:
                     return
                 n_bytes -= path.stat().st_size
                 path.unlink()
 
     def _kept_checkpoints(self, number: int) -> tuple[int, ...]:
-        paths = self._folder(number).glob("weights-*.safetensors")
+        paths = self._folder(number).glob(WEIGHTS_FILES)
         return tuple(sorted(int(path.stem.removeprefix("weights-")) for path in paths))
 
     def _folder(self, number: int) -> Path:

@@ -125,3 +125,13 @@ def test_no_pickle_is_written(store, make_result):
     store.write(make_result(0))
     names = {path.name for path in (store.root / "00000").iterdir()}
     assert names == {"result.json", "panel.safetensors", "weights-005.safetensors", "weights-010.safetensors"}
+
+
+def test_a_folder_that_vanishes_while_it_is_written_does_not_count(store, make_result):
+    """Another process renames its folder between the listing and the look at a file in it."""
+    store.write(make_result(1, weights={5: {"rows": np.zeros(3)}}))
+    n_bytes = store.weights_bytes()
+    being_written = store.root / ".tmp-5"
+    being_written.mkdir()
+    (being_written / "weights-005.safetensors").symlink_to(store.root / "renamed away")
+    assert store.weights_bytes() == n_bytes > 0
