@@ -74,8 +74,13 @@ def _run(
 ) -> TrialResult:
     config, n_rows = unfinished.config, len(data.rows_ND)
     scaler = data.scalers[str(config.params["prep"])]
-    detector = DETECTORS[config.detector].build(
-        config.params, n_features=data.rows_ND.shape[1], n_members=n_members, seed=unfinished.seed
+    detector_type = DETECTORS[config.detector]
+    limit = detector_type.max_members_on_cpu if device == "cpu" else None
+    detector = detector_type.build(
+        config.params,
+        n_features=data.rows_ND.shape[1],
+        n_members=n_members if limit is None else min(n_members, limit),
+        seed=unfinished.seed,
     )
     n_planned = n_epochs(detector, n_rows)
     log = _CheckpointLog(detector, unfinished, data, scaler, report)

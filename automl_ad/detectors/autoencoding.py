@@ -8,7 +8,7 @@ Shapes: S members, N rows, B rows of a block, D features, Z latent size.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +32,6 @@ class Autoencoding(DeepDetector):
     latent_mean: Tensor
     latent_variance: Tensor
     latent_variance_start: Tensor
-    start_weights: Tensor
 
     def __init__(
         self,
@@ -53,7 +52,6 @@ class Autoencoding(DeepDetector):
         # Facts of the fit, not of the fitted detector: an artifact does not keep them.
         for name in ("latent_variance", "latent_variance_start"):
             self.register_buffer(name, torch.zeros(n_members), persistent=False)
-        self.register_buffer("start_weights", torch.zeros(n_members, 0), persistent=False)
 
     def make_networks(self, n_members: int, generator: torch.Generator) -> tuple[nn.Module, nn.Module]:
         """A fresh encoder and decoder."""
@@ -112,7 +110,7 @@ class Autoencoding(DeepDetector):
 
     def start(self, x_ND: Tensor) -> None:
         """Note where the encoder starts."""
-        self.start_weights = self._encoder_weights()
+        super().start(x_ND)
         self.note_latent_variance(x_ND)
 
     def note_latent_variance(self, x_ND: Tensor) -> None:
@@ -135,17 +133,17 @@ class Autoencoding(DeepDetector):
     def diagnostics(self) -> dict[str, float]:
         """Means over the members; empty for a detector that was not fitted in this process.
 
-        `latent_variance` is a mean over coordinates; `latent_variance_start` the same when the main phase
-        began; `weight_change` the norm of the encoder's movement relative to its start, 0 = never moved.
+        `latent_variance` is a mean over coordinates, `latent_variance_start` the same when the main phase
+        began.
         """
-        if self.start_weights.shape[1] == 0:
-            return {}
-        moved_S = (self._encoder_weights() - self.start_weights).norm(dim=1) / self.start_weights.norm(dim=1)
-        return {
+        known = super().diagnostics()
+        if not known:
+            return known
+        return known | {
             "latent_variance": float(self.latent_variance.mean()),
             "latent_variance_start": float(self.latent_variance_start.mean()),
-            "weight_change": float(moved_S.mean()),
         }
 
-    def _encoder_weights(self) -> Tensor:
-        return torch.cat([weight.detach().flatten(1) for weight in self.encoder.parameters()], dim=1)
+    def watched_parameters(self) -> Iterable[nn.Parameter]:
+        """The encoder's: a decoder alone may learn without it."""
+        return self.encoder.parameters()

@@ -30,6 +30,8 @@ class Detector(ABC):
 
     name: ClassVar[str]
     score_types: ClassVar[tuple[ScoreType, ...]]
+    max_members_on_cpu: ClassVar[int | None] = None
+    """More networks at once than this are not worth their time without a GPU (DESIGN D2); None: no limit."""
 
     n_features: int
     n_members: int

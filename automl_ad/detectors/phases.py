@@ -32,7 +32,11 @@ class Batch:
     epoch: int
     """From 0, within the phase."""
     generator: torch.Generator
-    """The only source of randomness in a loss; lives on the device of the rows."""
+    """The only source of randomness in a loss; lives on the device of the rows.
+
+    Draws have no member axis: members share noise as they share batches, so that a member's training does
+    not depend on who else is still alive.
+    """
     row_ids: Tensor
     """[B], positions in the training rows."""
 
@@ -49,8 +53,11 @@ class Step:
     optimizer: OptimizerSpec = field(default_factory=OptimizerSpec)
     rows: tuple[float, float] = (0.0, 1.0)
     """Share of each batch this step sees: (0, 0.9) and (0.9, 1) is DASVDD's kappa split."""
+    repeats: int = 1
+    """Optimizer steps per batch, each with fresh noise: a critic that runs ahead of its opponent."""
     after: Callable[[Batch], None] | None = None
-    """Called without gradient after the step, for state learnt outside gradient descent (a radius)."""
+    """Called without gradient after the step, for state learnt outside gradient descent (a radius) and for
+    parameters that live within bounds (a clipped critic)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -71,5 +78,7 @@ class Phase:
     """True: the detector cannot be scored yet, so the phase has no checkpoints."""
     before: Callable[[Tensor], None] | None = None
     """Called with all rows [N, D] in eval mode, without gradient, before the first epoch (a centre)."""
+    after_epoch: Callable[[Tensor], None] | None = None
+    """Called like `before`, after every epoch and before its checkpoint (an outlier matrix, thresholds)."""
     lr_factor: Callable[[int], float] | None = None
     """Epoch -> factor on every learning rate; None means 1."""

@@ -46,7 +46,9 @@ def parse_detector(text: str, file: str, data_kind: DataKind) -> DetectorSpace:
     content = parse_file(DetectorFile, text, file=file)
     parameters = tuple(_parameter(name, entry, data_kind) for name, entry in content.parameters.items())
     check_parameters(parameters, file=file)
-    return DetectorSpace(detector=content.detector, parameters=parameters)
+    return DetectorSpace(
+        detector=content.detector, parameters=parameters, data_kinds=tuple(content.data_kinds)
+    )
 
 
 def _parameter(name: str, entry: FloatEntry | IntEntry | CategoricalEntry, data_kind: DataKind) -> Parameter:

@@ -20,6 +20,8 @@ class DetectorSpace:
 
     detector: str
     parameters: tuple[Parameter, ...]
+    data_kinds: tuple[str, ...] = ("tabular", "image")
+    """What the detector can read."""
 
     def __getitem__(self, name: str) -> Parameter:
         """The parameter of that name; SpaceError names the nearest one when there is none."""

@@ -100,6 +100,9 @@ class DetectorFile(FileModel):
     """<detector>.toml: every parameter of one detector, in order."""
 
     detector: str
+    data_kinds: list[DataKind] = Field(
+        default=["tabular", "image"], description="What the detector can read; a preset skips it for others."
+    )
     parameters: dict[str, Entry]
 
 

@@ -32,9 +32,17 @@ def load_space(preset: str, *, data_kind: DataKind, only: tuple[str, ...] | None
     names = chosen.detectors if only is None else only
     if not names:
         raise SpaceError("at least one detector must be searched, got none")
+    spaces = [load_detector(name, data_kind=data_kind) for name in names]
+    for space in spaces:
+        if only is not None and data_kind not in space.data_kinds:
+            kinds = " and ".join(space.data_kinds)
+            raise SpaceError(
+                f"{space.detector} must be searched on {kinds} data, got {data_kind} data",
+                "leave out that --detector",
+            )
     return SearchSpace(
         preset=chosen,
-        detectors={name: _capped(load_detector(name, data_kind=data_kind), chosen) for name in names},
+        detectors={s.detector: _capped(s, chosen) for s in spaces if data_kind in s.data_kinds},
         named_baselines=load_baselines(data_kind=data_kind),
     )
 

@@ -104,6 +104,9 @@ class _DeepFit:
         steps = [StepRunner(step) for step in phase.steps]
         for epoch in range(phase.n_epochs):
             self._train_epoch(phase, steps, epoch)
+            if phase.after_epoch is not None:
+                with torch.no_grad():
+                    phase.after_epoch(self._x_ND)
             if self._is_checkpoint(phase) and self._stop_at_checkpoint(steps):
                 return True
         return False

@@ -22,7 +22,12 @@ class StepRunner:
         self._optimizer = make_optimizer(step)
 
     def run(self, batch: Batch, alive_S: Tensor) -> Tensor:
-        """The members' losses [S] before the step. Members with a non-finite gradient leave `alive_S`."""
+        """The members' losses [S] before the last repeat. Those with a non-finite gradient leave `alive_S`."""
+        for _ in range(self.step.repeats - 1):
+            self._run_once(batch, alive_S)
+        return self._run_once(batch, alive_S)
+
+    def _run_once(self, batch: Batch, alive_S: Tensor) -> Tensor:
         loss_S = self.step.loss(batch)
         torch.autograd.backward(loss_S.sum(), inputs=self.step.parameters)
         clip_and_freeze([p.grad for p in self.step.parameters if p.grad is not None], alive_S)

@@ -47,6 +47,7 @@ class Line(DeepDetector):
                 batch_size=8,
                 is_preparation=name == "first",
                 before=lambda _, name=name: self.note(f"before {name}"),
+                after_epoch=lambda _, name=name: self.note(f"after epoch of {name}"),
                 **self.phase_options,  # type: ignore[arg-type]
             )
             for name, n_epochs in self.phase_lengths.items()
@@ -101,9 +102,14 @@ def test_hooks_and_checkpoints_come_in_order():
     assert line.log == [
         "start 20",
         "before first",  # epoch 1 is a checkpoint, but the first phase only prepares
+        "after epoch of first",
+        "after epoch of first",
         "before second",
+        "after epoch of second",
         "finalize 20",
         "checkpoint 3",
+        "after epoch of second",
+        "after epoch of second",
         "finalize 20",
         "checkpoint 5",
     ]

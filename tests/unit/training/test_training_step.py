@@ -56,6 +56,19 @@ def test_after_runs_behind_the_step_and_without_gradient():
     assert seen == [(0.5, False)]
 
 
+def test_a_repeated_step_moves_that_often_on_the_same_rows():
+    weight = nn.Parameter(torch.ones(1, 1))
+    step = Step(
+        name="critic",
+        loss=lambda _: weight.square().sum(1),
+        parameters=[weight],
+        optimizer=OptimizerSpec(kind="sgd", lr=0.25),
+        repeats=3,
+    )
+    assert StepRunner(step).run(BATCH, all_alive(1)).item() == 0.0625  # the loss before the third
+    assert weight.item() == 0.125
+
+
 def test_the_learning_rate_is_a_factor_on_its_own():
     weight = nn.Parameter(torch.ones(1, 1))
     step = Step(
