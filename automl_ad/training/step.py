@@ -22,7 +22,7 @@ class StepRunner:
         self._optimizer = make_optimizer(step)
 
     def run(self, batch: Batch, alive_S: Tensor) -> Tensor:
-        """The members' losses [S] before the last repeat. Those with a non-finite gradient leave `alive_S`."""
+        """Losses [S] before the last repeat. Members with a non-finite gradient leave `alive_S`."""
         for _ in range(self.step.repeats - 1):
             self._run_once(batch, alive_S)
         return self._run_once(batch, alive_S)
