@@ -19,6 +19,9 @@ Arrays = Mapping[str, npt.NDArray[np.generic]]
 Origin = Literal["baseline", "default", "sampled", "random"]
 TrialState = Literal["completed", "stopped", "failed"]
 
+PYOD_PREFIX = "pyod:"
+"""Begins the name of a detector that PyOD brings: searched and compared, never exported."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialConfig:
@@ -59,6 +62,11 @@ class Candidate:
     """Mean pairwise Jaccard of the top 5 % over members; None with fewer than two."""
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     """Facts of the checkpoint, such as `latent_variance` or `gamma_balance_start`, `gamma_balance_end`."""
+
+    @property
+    def is_exportable(self) -> bool:
+        """Whether it may be shipped; PyOD's detectors are only compared with (DESIGN D8)."""
+        return not self.detector.startswith(PYOD_PREFIX)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

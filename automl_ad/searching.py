@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -17,6 +17,7 @@ import torch
 from automl_ad.config import DataConfig, ExecutorConfig, ExecutorName, SearchConfig
 from automl_ad.criteria import CRITERIA, Evidence, anchors_of, veto
 from automl_ad.data import Table, read_table
+from automl_ad.detectors import find_detector
 from automl_ad.errors import BudgetTooSmall, ConfigError, StudyError
 from automl_ad.exporting import Exported, export
 from automl_ad.preparation import Prepared, prepare
@@ -58,6 +59,7 @@ def search(
     executor: ExecutorConfig | None = None,
     *,
     output: Path,
+    space_files: Sequence[Path] = (),
     resume: bool = False,
     storage: str | None = None,
     stop: threading.Event | None = None,
@@ -65,9 +67,10 @@ def search(
 ) -> SearchOutcome | Interrupted:
     """Search detectors for the data without labels, and leave an artifact in the study folder `output`.
 
-    `storage` is the URL of a database for the Optuna index, else a journal in the folder. `stop` asks for an
-    early, clean end. Raises DataError, ConfigError (StudyError when `output` is taken or
-    does not fit), NoTrialSucceeded, BudgetTooSmall and ClusterError; whatever was finished stays in `output`.
+    `space_files` take the place of shipped search spaces. `storage` is the URL of a database for the Optuna
+    index, else a journal in the folder. `stop` asks for an early, clean end. Raises DataError, ConfigError
+    (StudyError when `output` is taken or does not fit), NoTrialSucceeded, BudgetTooSmall and ClusterError;
+    whatever was finished stays in `output`.
     """
     config, executor, stop = config or SearchConfig(), executor or ExecutorConfig(), stop or threading.Event()
     runner = _executor(executor)
@@ -77,7 +80,14 @@ def search(
     log.stage("reading")
     table = read_table(data, seed=config.seed)
     prepared = prepare(table, config)
-    space = load_space(config.preset, data_kind=prepared.preprocessor.schema.kind, only=config.detectors)
+    space = load_space(
+        config.preset,
+        data_kind=prepared.preprocessor.schema.kind,
+        only=config.detectors,
+        files=space_files,
+    )
+    for name in space.detectors:
+        find_detector(name)  # PyOD may not be installed: say so before the first trial
     log.stage("preparing", _sentence_about(table, prepared))
 
     with _open_study(output, resume, storage, config, data, table, space, prepared) as study:

@@ -17,7 +17,7 @@ import torch
 
 from automl_ad.criteria import agreement_of_members, anchor_agreement_of, probe_auc_of
 from automl_ad.data import Scaler
-from automl_ad.detectors import DETECTORS, Detector, member_mean
+from automl_ad.detectors import Detector, find_detector, member_mean
 from automl_ad.errors import TrialFailed
 from automl_ad.results import Arrays, Candidate, CandidateKey, TrialConfig, TrialResult
 from automl_ad.training import checkpoint_epochs, fit, n_epochs, phase_starts
@@ -74,7 +74,7 @@ def _run(
 ) -> TrialResult:
     config, n_rows = unfinished.config, len(data.rows_ND)
     scaler = data.scalers[str(config.params["prep"])]
-    detector_type = DETECTORS[config.detector]
+    detector_type = find_detector(config.detector)
     limit = detector_type.max_members_on_cpu if device == "cpu" else None
     detector = detector_type.build(
         config.params,
@@ -131,7 +131,8 @@ class _CheckpointLog:
         self.candidates += self._judge(epoch)
         self.epochs.append(epoch)
         self.n_members[epoch] = self._detector.n_members
-        self.weights[epoch] = self._detector.arrays()
+        if arrays := self._detector.arrays():
+            self.weights[epoch] = arrays
         kept = set(_worth_keeping(self.candidates)) | {epoch}
         self.weights = {e: arrays for e, arrays in self.weights.items() if e in kept}
         return self._report(epoch, _best_objective(self.candidates))

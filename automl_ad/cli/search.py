@@ -56,7 +56,14 @@ def search(
     drop: Annotated[list[str] | None, typer.Option(help="A column to leave out; repeatable.")] = None,
     max_rows: Annotated[int, typer.Option(help="More rows than this are sampled.")] = 20_000,
     preset: Annotated[Preset, typer.Option(help="Which detectors, and how long they train.")] = "balanced",
-    detector: Annotated[list[str] | None, typer.Option(help="Search only this detector; repeatable.")] = None,
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(help="Search only this detector; repeatable. `pyod:<module>` takes one of PyOD's."),
+    ] = None,
+    space: Annotated[
+        list[Path] | None,
+        typer.Option(help="A search-space file of your own, in place of the shipped one; repeatable."),
+    ] = None,
     max_trials: Annotated[int, typer.Option(help="Trials on top of the baseline rows.")] = 40,
     time_budget: Annotated[str | None, typer.Option(help="For example 90s, 10m, 2h.")] = None,
     seed: Annotated[int, typer.Option(help="One seed for the whole study.")] = 0,
@@ -139,6 +146,7 @@ def search(
             config,
             executor_config,
             output=study,
+            space_files=tuple(space or ()),
             resume=resume,
             storage=storage,
             stop=stop.event,

@@ -16,6 +16,8 @@ from automl_ad.detectors.knn import Knn
 from automl_ad.detectors.mahalanobis import Mahalanobis
 from automl_ad.detectors.ocsvm import OneClassSvm
 from automl_ad.detectors.pca import Pca
+from automl_ad.detectors.pyod_adapter import pyod_detector
+from automl_ad.results import PYOD_PREFIX
 
 DETECTORS: dict[str, type[Detector]] = {
     "distance_to_center": DistanceToCenter,
@@ -33,4 +35,18 @@ DETECTORS: dict[str, type[Detector]] = {
 }
 """Every detector of the product: canonical name -> class."""
 
-__all__ = ["DETECTORS", "ClosedFormDetector", "DeepDetector", "Detector", "ScoreType", "member_mean"]
+
+def find_detector(name: str) -> type[Detector]:
+    """The detector of that name, ours or PyOD's. KeyError for an unknown name; ConfigError without PyOD."""
+    return pyod_detector(name) if name.startswith(PYOD_PREFIX) else DETECTORS[name]
+
+
+__all__ = [
+    "DETECTORS",
+    "ClosedFormDetector",
+    "DeepDetector",
+    "Detector",
+    "ScoreType",
+    "find_detector",
+    "member_mean",
+]

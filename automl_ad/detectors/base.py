@@ -53,7 +53,7 @@ class Detector(ABC):
 
     @abstractmethod
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """Everything fitted, as plain arrays: what an artifact keeps."""
+        """Everything fitted, as plain arrays: what an artifact keeps. Empty: it can only be compared with."""
 
     @abstractmethod
     def load_arrays(self, arrays: Arrays) -> None:

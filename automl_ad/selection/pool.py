@@ -31,14 +31,14 @@ class Pool:
 
 
 def gather(results: Sequence[TrialResult]) -> Pool:
-    """The pool of all results. Raises NoTrialSucceeded when no candidate is left."""
+    """The pool of all results. Raises NoTrialSucceeded when no candidate is left that may be shipped."""
     by_trial = {result.trial: result for result in results}
     candidates = sorted((c for result in results for c in result.candidates), key=lambda c: c.key)
     levels = [n_levels(c.panel_scores) for c in candidates]
     typical_levels = float(np.median(levels)) if levels else 0.0
     reasons = [_reason(c, by_trial[c.key.trial], typical_levels) for c in candidates]
     usable = [c for c, reason in zip(candidates, reasons, strict=True) if not reason]
-    if not usable:
+    if not any(candidate.is_exportable for candidate in usable):
         raise NoTrialSucceeded(*_nothing_left(results, reasons))
     keys = {c.key for c in usable}
     return Pool(
@@ -51,7 +51,8 @@ def gather(results: Sequence[TrialResult]) -> Pool:
 def _reason(candidate: Candidate, result: TrialResult, typical_levels: float) -> str:
     """Why it may not be shipped; the veto comes first, for weights are dropped by objective alone."""
     is_kept = candidate.key.checkpoint in (*result.weights, *result.kept_checkpoints)
-    return veto(candidate, result, typical_levels=typical_levels) or ("" if is_kept else NOT_KEPT)
+    is_usable = is_kept or not candidate.is_exportable
+    return veto(candidate, result, typical_levels=typical_levels) or ("" if is_usable else NOT_KEPT)
 
 
 def _nothing_left(results: Sequence[TrialResult], reasons: Sequence[str]) -> tuple[str, str]:

@@ -30,12 +30,13 @@ def select(results: Sequence[TrialResult], config: SearchConfig) -> Selection:
     table = {name: criterion(pool.evidence) for name, criterion in CRITERIA.items()}
     ranking = rank(pool, table, config.training_data)
     ranked = [pool.evidence.candidates[position] for position in ranking.order]
-    chosen = choose_parts(ranked, pool.anchors)
+    shippable = [candidate for candidate in ranked if candidate.is_exportable]
+    chosen = choose_parts(shippable, pool.anchors)
     comparison = compare(chosen, pool, use_probes=ranking.is_by_probes, seed=config.seed)
     parts = (*chosen, *pool.anchors.values()) if comparison.is_better else tuple(pool.anchors.values())
     return Selection(
         ranking=(*_rows(pool, table, ranking), *_vetoed_rows(pool)),
-        best=ranked[0].key,
+        best=shippable[0].key,
         output=tuple(WeightedPart(key=part.key, weight=1 / len(parts)) for part in parts),
         output_kind=_kind(parts, is_better=comparison.is_better),
         is_distinguishable=comparison.is_better,

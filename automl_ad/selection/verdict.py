@@ -29,8 +29,13 @@ def verdict(
     pool: Pool, table: Table, ranking: Ranking, chosen: Sequence[Candidate], comparison: Comparison
 ) -> str:
     """Which candidate leads and by what, how it stands to baselines, and what the output is worth."""
-    sentences = [_leader(pool, table, ranking), _baselines(pool, ranking), _outcome(pool, chosen, comparison)]
-    return " ".join(sentences)
+    sentences = [
+        _leader(pool, table, ranking),
+        _first_to_ship(pool, ranking),
+        _baselines(pool, ranking),
+        _outcome(pool, chosen, comparison),
+    ]
+    return " ".join(filter(None, sentences))
 
 
 def _leader(pool: Pool, table: Table, ranking: Ranking) -> str:
@@ -48,6 +53,18 @@ def _leader(pool: Pool, table: Table, ranking: Ranking) -> str:
     if "consensus" in ranking.voters:
         clauses.append("consensus voted because fewer than two anchors could")
     return "; ".join(clauses) + "."
+
+
+def _first_to_ship(pool: Pool, ranking: Ranking) -> str:
+    """Who is shipped instead, when the leader cannot be."""
+    ranked = [pool.evidence.candidates[k] for k in ranking.order]
+    first = next(i for i, candidate in enumerate(ranked) if candidate.is_exportable)
+    if first == 0:
+        return ""
+    return (
+        f"It is compared only, since loading an artifact executes no foreign code; the best that can be "
+        f"exported is {ranked[first].detector} {ranked[first].key}, at rank {first + 1}."
+    )
 
 
 def _is_in_better_half(table: Table, name: str, position: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from automl_ad.errors import SpaceError
-from automl_ad.results import Value
+from automl_ad.results import PYOD_PREFIX, Value
 from automl_ad.space.detector_space import DetectorSpace
 from automl_ad.space.file_format import CategoricalEntry, DataKind, DetectorFile, FloatEntry, IntEntry
 from automl_ad.space.known import check_known
@@ -14,22 +14,44 @@ from automl_ad.space.reading import parse_file
 from automl_ad.space.rules import check_like_shipped, check_parameters
 from automl_ad.space.shipped import detector_names, detector_text
 
+PYOD_PREPS: dict[DataKind, tuple[str, ...]] = {
+    "tabular": ("zscore", "robust", "minmax"),
+    "image": ("unit", "pm1"),
+}
+
 
 def load_detector(name: str, *, data_kind: DataKind) -> DetectorSpace:
-    """The shipped space of one detector, without a preset's caps."""
+    """The shipped space of one detector, without a preset's caps.
+
+    One of PyOD's (`pyod:<module>`) has only the scaling to choose; a file of your own can say more.
+
+    >>> load_detector("pyod:ecod", data_kind="tabular").defaults()
+    {'prep': 'zscore'}
+    """
+    if name.startswith(PYOD_PREFIX):
+        return DetectorSpace(detector=name, parameters=(_pyod_prep(data_kind),))
     text, file = detector_text(name)
     return parse_detector(text, file, data_kind)
 
 
+def _pyod_prep(data_kind: DataKind) -> Parameter:
+    preps = PYOD_PREPS[data_kind]
+    return Parameter(name="prep", kind="categorical", choices=preps, default=preps[0])
+
+
 def load_space_file(path: Path, *, data_kind: DataKind = "tabular") -> DetectorSpace:
-    """A user's own space for a shipped detector.
+    """A user's own space for a shipped detector, or for one of PyOD's, whose parameters PyOD alone knows.
 
     SpaceError names the file, the key, the rule and what was found.
     """
     space = parse_detector(read_text(path), path.name, data_kind)
-    check_known("detector", space.detector, detector_names(), file=path.name)
-    shipped = load_detector(space.detector, data_kind=data_kind)
-    check_like_shipped(space.parameters, {p.name: p for p in shipped.parameters}, file=path.name)
+    known: dict[str, Parameter] = {}
+    if space.detector.startswith(PYOD_PREFIX):
+        known = {p.name: p for p in space.parameters}
+    else:
+        check_known("detector", space.detector, detector_names(), file=path.name)
+    known |= {p.name: p for p in load_detector(space.detector, data_kind=data_kind).parameters}
+    check_like_shipped(space.parameters, known, file=path.name)
     return space
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -18,10 +19,13 @@ from automl_ad.space.search_space import Preset, SearchSpace
 from automl_ad.space.shipped import BASELINES, PRESET_PREFIX, baselines_text, detector_names, preset_text
 
 
-def load_space(preset: str, *, data_kind: DataKind, only: tuple[str, ...] | None = None) -> SearchSpace:
-    """The shipped search space of a preset, for one kind of data.
+def load_space(
+    preset: str, *, data_kind: DataKind, only: tuple[str, ...] | None = None, files: Sequence[Path] = ()
+) -> SearchSpace:
+    """The search space of a preset, for one kind of data.
 
-    `only` names the detectors to search instead of the preset's own; its caps hold for them too.
+    `only` names the detectors to search instead of the preset's own; its caps hold for them too. Each of
+    the user's `files` takes the place of a shipped space, uncapped, and has its detector searched as well.
     Raises SpaceError, with the nearest name, for an unknown preset or detector.
 
     >>> space = load_space("fast", data_kind="tabular", only=("knn",))
@@ -29,22 +33,31 @@ def load_space(preset: str, *, data_kind: DataKind, only: tuple[str, ...] | None
     {'prep': 'zscore', 'n_neighbors': 50, 'aggregate': 'mean'}
     """
     chosen = load_preset(preset)
-    names = chosen.detectors if only is None else only
+    own = {space.detector: space for space in (load_space_file(f, data_kind=data_kind) for f in files)}
+    names = dict.fromkeys((*(chosen.detectors if only is None else only), *own))
     if not names:
         raise SpaceError("at least one detector must be searched, got none")
-    spaces = [load_detector(name, data_kind=data_kind) for name in names]
-    for space in spaces:
-        if only is not None and data_kind not in space.data_kinds:
-            kinds = " and ".join(space.data_kinds)
-            raise SpaceError(
-                f"{space.detector} must be searched on {kinds} data, got {data_kind} data",
-                "leave out that --detector",
-            )
+    spaces = {
+        name: own[name] if name in own else _capped(load_detector(name, data_kind=data_kind), chosen)
+        for name in names
+    }
+    for name in (*(only or ()), *own):
+        _require_readable(spaces[name], data_kind)
     return SearchSpace(
         preset=chosen,
-        detectors={s.detector: _capped(s, chosen) for s in spaces if data_kind in s.data_kinds},
+        detectors={name: space for name, space in spaces.items() if data_kind in space.data_kinds},
         named_baselines=load_baselines(data_kind=data_kind),
     )
+
+
+def _require_readable(space: DetectorSpace, data_kind: DataKind) -> None:
+    """SpaceError when someone asked for a detector that cannot read this kind of data."""
+    if data_kind not in space.data_kinds:
+        kinds = " and ".join(space.data_kinds)
+        raise SpaceError(
+            f"{space.detector} must be searched on {kinds} data, got {data_kind} data",
+            "leave that detector out",
+        )
 
 
 def load_preset(name: str) -> Preset:

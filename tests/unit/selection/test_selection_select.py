@@ -60,6 +60,21 @@ class TestUnknownTrainingData:
         noise = make_trial(6, "autoencoder", np.random.default_rng(1).random(400))
         assert select([*anchors, noise], UNKNOWN).best.trial < 6
 
+    def test_a_leader_of_pyod_is_ranked_first_and_not_shipped(
+        self, anchors, searched, make_trial, noisy_truth
+    ):
+        leader = make_trial(20, "pyod:ecod", noisy_truth(0.05, 7), kept_checkpoints=())
+        selection = select([*anchors, *searched, leader], UNKNOWN)
+        assert selection.ranking[0].detector == "pyod:ecod"
+        assert not selection.ranking[0].veto
+        assert selection.best == selection.ranking[1].key
+        assert 20 not in trials(selection)
+        assert f"the best that can be exported is {selection.ranking[1].detector}" in selection.verdict
+
+    def test_pyod_alone_leaves_nothing_to_ship(self, make_trial, noisy_truth):
+        with pytest.raises(NoTrialSucceeded):
+            select([make_trial(20, "pyod:ecod", noisy_truth(0.05, 7), kept_checkpoints=())], UNKNOWN)
+
     def test_the_order_of_the_results_does_not_matter(self, anchors, searched):
         one, other = (
             select([*anchors, *searched], UNKNOWN),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from automl_ad.errors import SpaceError
-from automl_ad.space import load_space_file, validate_file
+from automl_ad.space import load_space, load_space_file, validate_file
 
 PREP = '[parameters.prep]\ntype = "categorical"\nchoices = ["zscore", "robust"]\ndefault = "zscore"\n'
 PREP_IMAGE = '[parameters.prep.image]\nchoices = ["unit"]\ndefault = "unit"\n'
@@ -331,3 +332,38 @@ def test_a_broken_baseline_is_named(body: str, tmp_path: Path) -> None:
     with pytest.raises(SpaceError) as caught:
         validate_file(write(tmp_path, f"[baselines.a]\n{body}", "baselines.toml"))
     assert caught.value.message.startswith(BROKEN_BASELINES[body])
+
+
+PYOD_FILE = """
+detector = "pyod:lof"
+[parameters.prep]
+type = "categorical"
+choices = ["robust"]
+default = "robust"
+[parameters.n_neighbors]
+type = "int"
+low = 5
+high = 50
+default = 20
+"""
+
+
+def test_a_file_of_ones_own_replaces_the_shipped_space_and_is_searched(tmp_path: Path) -> None:
+    own = write(tmp_path, PYOD_FILE)
+    space = load_space("fast", data_kind="tabular", only=("knn",), files=(own,))
+    assert list(space.detectors) == ["knn", "pyod:lof"]
+    assert space.detectors["pyod:lof"].defaults() == {"prep": "robust", "n_neighbors": 20}
+
+
+def test_caps_of_the_preset_do_not_touch_a_file_of_ones_own(tmp_path: Path) -> None:
+    shipped = files("automl_ad.search_spaces").joinpath("autoencoder.toml").read_text()
+    own = write(tmp_path, shipped.replace("default = 100 ", "default = 200 "))
+    space = load_space("fast", data_kind="tabular", files=(own,))
+    assert space.detectors["autoencoder"].defaults()["n_epochs"] == 200
+    assert space.detectors["dasvdd"].defaults()["n_epochs"] == 30
+
+
+def test_a_file_for_pyod_may_only_scale_as_we_do(tmp_path: Path) -> None:
+    own = write(tmp_path, PYOD_FILE.replace('"robust"', '"robst"'))
+    with pytest.raises(SpaceError, match=r"'prep' in mine\.toml"):
+        load_space("fast", data_kind="tabular", files=(own,))
