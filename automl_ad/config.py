@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from automl_ad.errors import ConfigError
 
 TrainingData = Literal["unknown", "clean"]
 ExecutorName = Literal["local", "ray"]
 Preset = Literal["fast", "balanced", "thorough"]
+Combination = Literal["mean", "vote"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +20,8 @@ class DataConfig:
     sources: tuple[str, ...]
     label_column: str | None = None
     id_column: str | None = None
+    group_column: str | None = None
+    """Category of each row, for detectors that know groups."""
     drop: tuple[str, ...] = ()
     max_rows: int = 20_000
     """More rows than this are sampled. 20,000: neighbours and density estimates hardly change beyond it,
@@ -45,6 +48,9 @@ class SearchConfig:
     contamination: float | None = None
     """Assumed share of anomalies: sets the threshold only, never the ranking."""
     alert_rate: float = 0.01
+    combine: Combination = "mean"
+    """How the parts of an output become one score: by their mean surprise, or by the votes of those that
+    flag a row at the rate above; a majority of votes is then the threshold."""
     random_share: float = 0.25
     """Smallest share of the samples that is purely random, the control arm of the search."""
     keep_bytes: int = 2_000_000_000
@@ -68,6 +74,9 @@ class SearchConfig:
             f"--contamination must be in (0, 0.5], got {self.contamination}",
         )
         require(0 < self.alert_rate < 1, f"--alert-rate must be in (0, 1), got {self.alert_rate}")
+        require(
+            self.combine in get_args(Combination), f"--combine must be mean or vote, got {self.combine!r}"
+        )
         require(0 <= self.random_share <= 1, f"random_share must be in [0, 1], got {self.random_share}")
         require(self.keep_bytes > 0, f"--keep-bytes must be positive, got {self.keep_bytes}")
 

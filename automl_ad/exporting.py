@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automl_ad.artifact import PanelECDF, Part, combine, threshold_of, write_artifact
+from automl_ad.artifact import (
+    PanelECDF,
+    Part,
+    Threshold,
+    combine,
+    majority_threshold,
+    threshold_of,
+    write_artifact,
+)
 from automl_ad.config import SearchConfig
 from automl_ad.data import Preprocessor
 from automl_ad.results import Selection, TrialResult, WeightedPart
@@ -71,17 +79,21 @@ class _Exporter:
     def write(self, name: str, chosen: Sequence[WeightedPart]) -> tuple[Path, npt.NDArray[np.float64]]:
         """The artifact's folder and its panel scores [N]."""
         parts = [self._part(part) for part in chosen]
+        rate = self._config.contamination or self._config.alert_rate
+        vote_rate = rate if self._config.combine == "vote" and len(parts) > 1 else None
         panel_N = combine(
-            [(part.weight, PanelECDF.from_scores(part.panel_scores), part.panel_scores) for part in parts]
+            [(part.weight, PanelECDF.from_scores(part.panel_scores), part.panel_scores) for part in parts],
+            vote_rate=vote_rate,
         )
         path = write_artifact(
             self._study.path / name,
             name=model_name(self._study.path) + name.removeprefix("artifact"),
             parts=parts,
             preprocessor=self._preprocessor,
-            threshold=threshold_of(
-                panel_N, alert_rate=self._config.alert_rate, contamination=self._config.contamination
-            ),
+            threshold=self._threshold(panel_N)
+            if vote_rate is None
+            else majority_threshold(panel_N, n_parts=len(parts), rate=vote_rate),
+            vote_rate=vote_rate,
             panel_scores_N=panel_N,
             data_fingerprint=self._fingerprint,
             seed=self._config.seed,
@@ -89,6 +101,11 @@ class _Exporter:
             evidence=self._evidence,
         )
         return path, panel_N
+
+    def _threshold(self, panel_N: npt.NDArray[np.float64]) -> Threshold:
+        return threshold_of(
+            panel_N, alert_rate=self._config.alert_rate, contamination=self._config.contamination
+        )
 
     def _part(self, chosen: WeightedPart) -> Part:
         result = self._results[chosen.key.trial]

@@ -10,4 +10,5 @@ from automl_ad.artifact.manifest import Threshold as Threshold
 from automl_ad.artifact.parts import Part as Part
 from automl_ad.artifact.scorer import Rows as Rows
 from automl_ad.artifact.scorer import Scorer as Scorer
+from automl_ad.artifact.threshold import majority_threshold as majority_threshold
 from automl_ad.artifact.threshold import threshold_of as threshold_of

@@ -57,6 +57,7 @@ def write_artifact(
     parts: Sequence[Part],
     preprocessor: Preprocessor,
     threshold: Threshold,
+    vote_rate: float | None = None,
     panel_scores_N: npt.NDArray[np.floating],
     data_fingerprint: str,
     seed: int,
@@ -72,7 +73,7 @@ def write_artifact(
     preprocessing = json.loads(json.dumps(preprocessor.to_json(), allow_nan=False))
     contents = _array_files(parts, preprocessor, panel_scores_N)
     with published(path) as folder:
-        model = _read_back(contents, parts, preprocessing, folder)
+        model = _read_back(contents, parts, preprocessing, vote_rate, folder)
         contents[GOLDEN] = _golden(model, seed)
         files = {file: write_file(folder, file, content) for file, content in contents.items()}
         manifest = _manifest(
@@ -86,6 +87,7 @@ def write_artifact(
             evidence=_plain(evidence),
             preprocessing=preprocessing,
             parts=tuple(part.record for part in parts),
+            vote_rate=vote_rate,
             threshold=threshold,
             n_panel_rows=len(panel_scores_N),
             contains_training_rows=keeps_rows(part.detector for part in parts),
@@ -110,12 +112,16 @@ def _array_files(
 
 
 def _read_back(
-    contents: Mapping[str, bytes], parts: Sequence[Part], preprocessing: Document, folder: Path
+    contents: Mapping[str, bytes],
+    parts: Sequence[Part],
+    preprocessing: Document,
+    vote_rate: float | None,
+    folder: Path,
 ) -> Model:
     """The model as a loader sees it, so that golden scores come from what is written."""
     arrays = {file: from_bytes(content, folder / file) for file, content in contents.items()}
     records = [part.record for part in parts]
-    return restore_model(preprocessing, records, arrays, folder=folder, device="cpu")
+    return restore_model(preprocessing, records, arrays, vote_rate=vote_rate, folder=folder, device="cpu")
 
 
 def _golden(model: Model, seed: int) -> bytes:

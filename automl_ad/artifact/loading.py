@@ -45,6 +45,8 @@ class Model:
     parts: tuple[LoadedPart, ...]
     panel_scores: npt.NDArray[np.float64]
     """[N], of all parts together."""
+    vote_rate: float | None
+    """See `combine`."""
 
 
 def load_artifact(folder: Path, *, device: str) -> tuple[Manifest, Model]:
@@ -55,7 +57,14 @@ def load_artifact(folder: Path, *, device: str) -> tuple[Manifest, Model]:
         for name, record in manifest.files.items()
         if name.endswith(".safetensors")
     }
-    model = restore_model(manifest.preprocessing, manifest.parts, arrays, folder=folder, device=device)
+    model = restore_model(
+        manifest.preprocessing,
+        manifest.parts,
+        arrays,
+        vote_rate=manifest.vote_rate,
+        folder=folder,
+        device=device,
+    )
     if len(model.panel_scores) != manifest.n_panel_rows:
         raise ArtifactError(
             f"{folder / PANEL}: must hold {manifest.n_panel_rows} rows, got {len(model.panel_scores)}",
@@ -69,6 +78,7 @@ def restore_model(
     records: Sequence[PartRecord],
     arrays: dict[str, dict[str, npt.NDArray[np.generic]]],
     *,
+    vote_rate: float | None,
     folder: Path,
     device: str,
 ) -> Model:
@@ -87,8 +97,8 @@ def restore_model(
         for index, record in enumerate(records)
     )
     _require_fit(parts, preprocessor, folder)
-    _require_combined(parts, final_N, panel_path)
-    return Model(preprocessor=preprocessor, parts=parts, panel_scores=final_N)
+    _require_combined(parts, vote_rate, final_N, panel_path)
+    return Model(preprocessor=preprocessor, parts=parts, panel_scores=final_N, vote_rate=vote_rate)
 
 
 def _restore_preprocessor(document: Document, arrays: Arrays, folder: Path) -> Preprocessor:
@@ -134,8 +144,10 @@ def _require_fit(parts: Sequence[LoadedPart], preprocessor: Preprocessor, folder
             )
 
 
-def _require_combined(parts: Sequence[LoadedPart], final_N: npt.NDArray[np.float64], path: Path) -> None:
-    combined_N = combine([(part.weight, part.ecdf, part.panel_scores) for part in parts])
+def _require_combined(
+    parts: Sequence[LoadedPart], vote_rate: float | None, final_N: npt.NDArray[np.float64], path: Path
+) -> None:
+    combined_N = combine([(part.weight, part.ecdf, part.panel_scores) for part in parts], vote_rate=vote_rate)
     if not np.allclose(combined_N, final_N, rtol=1e-6):
         raise ArtifactError(
             f"{path}: {FINAL!r} must be the combination of the parts' panel scores, got other values",

@@ -105,6 +105,8 @@ class Manifest(_Record):
     preprocessing: Document
     """`Preprocessor.to_json`, the feature schema included."""
     parts: Annotated[tuple[PartRecord, ...], Field(min_length=1, max_length=64)]
+    vote_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """See `combine`. Absent: the parts' mean, as in every artifact written before votes were known."""
     threshold: Threshold
     n_panel_rows: Annotated[int, Field(ge=1, le=10_000_000)]
     contains_training_rows: bool
@@ -161,6 +163,8 @@ def content_version(manifest: Manifest) -> str:
     The time of creation is left out: the same content gets the same version on any day.
     """
     document = manifest.model_dump(mode="json", exclude={"version", "created"})
+    if manifest.vote_rate is None:
+        del document["vote_rate"]  # the hashes of artifacts without it stay what they were
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

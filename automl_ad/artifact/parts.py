@@ -117,7 +117,10 @@ def _restore_detector(record: PartRecord, arrays: Arrays, device: str) -> Detect
 def _require_size(detector_type: type[DeepDetector], record: PartRecord, arrays: Arrays) -> None:
     """Refuse params that ask for larger networks than the file holds, before any memory is spent on them."""
     with torch.device("meta"):
-        n_expected = _build(detector_type, record).n_parameters * record.n_members
+        detector = _build(detector_type, record)
+        assert isinstance(detector, DeepDetector)
+        detector.adopt_sizes(arrays)
+        n_expected = detector.n_parameters * record.n_members
     n_given = sum(array.size for array in arrays.values())
     if n_expected != n_given:
         raise ArtifactError(

@@ -97,7 +97,10 @@ def scores_of(model: Model, rows: Rows) -> npt.NDArray[np.float64]:
     if not len(encoded_MD):
         return np.empty(0)
     scaled = {prep: model.preprocessor.scale(encoded_MD, prep) for prep in {p.prep for p in model.parts}}
-    scores_M = combine([(part.weight, part.ecdf, part.scores(scaled[part.prep])) for part in model.parts])
+    scores_M = combine(
+        [(part.weight, part.ecdf, part.scores(scaled[part.prep])) for part in model.parts],
+        vote_rate=model.vote_rate,
+    )
     _require_numbers(scores_M)
     return scores_M
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from automl_ad.artifact.ensemble import majority
 from automl_ad.artifact.manifest import Threshold
 
 
@@ -29,6 +30,17 @@ def threshold_of(
     n_flagged = int((panel_scores_N > value).sum())
     rule = f"{name} {100 * rate:g} %: flags {n_flagged:,} of {len(panel_scores_N):,} panel rows"
     return Threshold(value=value, rule=rule)
+
+
+def majority_threshold(panel_scores_N: npt.NDArray[np.floating], *, n_parts: int, rate: float) -> Threshold:
+    """The threshold of a vote of equal parts: more than half of them must flag the row."""
+    value = majority(n_parts)
+    n_flagged = int((panel_scores_N > value).sum())
+    return Threshold(
+        value=value,
+        rule=f"majority of {n_parts} parts that flag {100 * rate:g} % each: flags {n_flagged:,} of "
+        f"{len(panel_scores_N):,} panel rows",
+    )
 
 
 def _cut(ascending_N: npt.NDArray[np.float64], rate: float) -> float:

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automl_ad.config import DataConfig, ExecutorConfig, ExecutorName, Preset, SearchConfig, TrainingData
+from automl_ad.config import (
+    Combination,
+    DataConfig,
+    ExecutorConfig,
+    ExecutorName,
+    Preset,
+    SearchConfig,
+    TrainingData,
+)
 from automl_ad.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -53,6 +61,10 @@ def search(
         str | None, typer.Option(help="Hidden from the search; used for an audit after selection.")
     ] = None,
     id_column: Annotated[str | None, typer.Option(help="Names the rows; never a feature.")] = None,
+    group_column: Annotated[
+        str | None,
+        typer.Option(help="Category of each row; never a feature; used by detectors that know groups."),
+    ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="A column to leave out; repeatable.")] = None,
     max_rows: Annotated[int, typer.Option(help="More rows than this are sampled.")] = 20_000,
     preset: Annotated[Preset, typer.Option(help="Which detectors, and how long they train.")] = "balanced",
@@ -74,6 +86,10 @@ def search(
         float | None, typer.Option(help="Assumed share of anomalies; sets the threshold only.")
     ] = None,
     alert_rate: Annotated[float, typer.Option(help="Share of rows to flag; sets the threshold only.")] = 0.01,
+    combine: Annotated[
+        Combination,
+        typer.Option(help="How the output's parts become one score: their mean, or a majority `vote`."),
+    ] = "mean",
     members: Annotated[
         int | None, typer.Option(help="Networks of one configuration trained at once; default: the preset's.")
     ] = None,
@@ -117,6 +133,7 @@ def search(
         sources=tuple(data or ()),
         label_column=label_column,
         id_column=id_column,
+        group_column=group_column,
         drop=tuple(drop or ()),
         max_rows=max_rows,
     )
@@ -130,6 +147,7 @@ def search(
         panel_rows=panel_rows,
         contamination=contamination,
         alert_rate=alert_rate,
+        combine=combine,
         keep_bytes=keep_bytes,
         detectors=tuple(detector) if detector else None,
     )

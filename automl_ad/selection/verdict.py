@@ -91,7 +91,7 @@ def _outcome(pool: Pool, chosen: Sequence[Candidate], comparison: Comparison) ->
     evidence = _listed([f"{GAIN_MEANINGS[name]} {_figures(gain)}" for name, gain in comparison.gains.items()])
     if comparison.is_better:
         return (
-            f"The output averages {len(chosen)} candidates with {len(pool.anchors)} anchors and is judged "
+            f"The output joins {len(chosen)} candidates with {len(pool.anchors)} anchors and is judged "
             f"better than the anchors alone: {evidence}."
         )
     return f"The output is the average of the anchors: nothing beats it by more than noise ({evidence})."

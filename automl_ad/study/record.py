@@ -20,7 +20,7 @@ from automl_ad.study.files import UNREADABLE, json_to_bytes, replace_file
 
 RECORD_FILE = "study.json"
 LIBRARIES = ("automl-ad", "numpy", "torch", "scikit-learn", "optuna", "ray", "pyarrow")
-MAY_CHANGE = ("time_budget_s", "keep_bytes", "contamination", "alert_rate")
+MAY_CHANGE = ("time_budget_s", "keep_bytes", "contamination", "alert_rate", "combine")
 """Settings that leave finished trials as they are. `max_trials` may only grow."""
 
 
@@ -38,12 +38,20 @@ class StudyRecord:
     space_digest: str
     """sha256 of the search space: an edited space would make the trials of one study incomparable."""
     versions: dict[str, str]
+    group_column: str | None = None
 
 
 _RECORD = TypeAdapter(StudyRecord)
 
 
-def new_record(folder: Path, config: SearchConfig, *, fingerprint: str, space: SearchSpace) -> StudyRecord:
+def new_record(
+    folder: Path,
+    config: SearchConfig,
+    *,
+    fingerprint: str,
+    space: SearchSpace,
+    group_column: str | None = None,
+) -> StudyRecord:
     """The record of a study that begins now."""
     created = datetime.now(UTC).isoformat(timespec="microseconds")
     return StudyRecord(
@@ -53,6 +61,7 @@ def new_record(folder: Path, config: SearchConfig, *, fingerprint: str, space: S
         fingerprint=fingerprint,
         space_digest=digest_of(space),
         versions=_versions(),
+        group_column=group_column,
     )
 
 
@@ -76,10 +85,17 @@ def write_record(folder: Path, record: StudyRecord) -> None:
 
 
 def resumed(
-    record: StudyRecord, config: SearchConfig, *, fingerprint: str, space: SearchSpace
+    record: StudyRecord,
+    config: SearchConfig,
+    *,
+    fingerprint: str,
+    space: SearchSpace,
+    group_column: str | None = None,
 ) -> StudyRecord:
     """The record with the settings of this run. StudyError names what makes it another study."""
     differences = list(_differences(record, config, fingerprint, digest_of(space)))
+    if group_column != record.group_column:
+        differences.append(f"group_column={group_column!r} (was {record.group_column!r})")
     if differences:
         raise StudyError(
             f"a study must be resumed as it was begun, got {'; '.join(differences)}",

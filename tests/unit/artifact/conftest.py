@@ -82,9 +82,11 @@ def export(table: pa.Table):
         rows: pa.Table = table,
         name: str = "payments",
         evidence: dict | None = None,
+        vote_rate: float | None = None,
     ) -> Path:
         panel_scores_N = combine(
-            [(p.weight, PanelECDF.from_scores(p.panel_scores), p.panel_scores) for p in parts]
+            [(p.weight, PanelECDF.from_scores(p.panel_scores), p.panel_scores) for p in parts],
+            vote_rate=vote_rate,
         )
         return write_artifact(
             path,
@@ -92,6 +94,7 @@ def export(table: pa.Table):
             parts=parts,
             preprocessor=Preprocessor.fit(rows),
             threshold=threshold_of(panel_scores_N, alert_rate=0.05),
+            vote_rate=vote_rate,
             panel_scores_N=panel_scores_N,
             data_fingerprint="f" * 64,
             seed=11,

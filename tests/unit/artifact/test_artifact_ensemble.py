@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from automl_ad.artifact.ensemble import PanelECDF, combine
+from automl_ad.artifact.ensemble import PanelECDF, combine, majority
 from automl_ad.errors import ArtifactError
 
 panels = arrays(np.float32, st.integers(1, 60), elements=st.floats(-1e4, 1e4, width=32))
@@ -66,6 +66,27 @@ def test_one_exploding_part_does_not_silence_the_other():
     ecdf = PanelECDF.from_scores(panel)
     mild_in_both, wild_in_one = combine([(1, ecdf, np.array([2.0, 1e12])), (1, ecdf, np.array([2.0, 0.1]))])
     assert wild_in_one < 4 * mild_in_both
+
+
+@pytest.mark.parametrize("n_parts", [2, 3, 4, 5])
+def test_a_vote_counts_the_parts_that_flag_a_row(n_parts):
+    panels_PN = np.random.default_rng(n_parts).normal(size=(n_parts, 400))
+    parts = [(1 / n_parts, PanelECDF.from_scores(panel_N), panel_N) for panel_N in panels_PN]
+    scores_N = combine(parts, vote_rate=0.2)
+    flags_PN = panels_PN > np.sort(panels_PN, axis=1)[:, [-81]]  # the 80 highest of 400
+    n_votes_N = flags_PN.sum(axis=0)
+    np.testing.assert_array_equal(np.floor(scores_N * n_parts + 1e-9), n_votes_N)
+    np.testing.assert_array_equal(scores_N > majority(n_parts), 2 * n_votes_N > n_parts)
+    mean_N = combine(parts)
+    for votes in np.unique(n_votes_N):
+        tied = n_votes_N == votes
+        np.testing.assert_array_equal(np.argsort(scores_N[tied]), np.argsort(mean_N[tied]))
+
+
+def test_one_part_has_nobody_to_vote_with():
+    panel_N = np.arange(50.0)
+    ecdf = PanelECDF.from_scores(panel_N)
+    np.testing.assert_array_equal(combine([(1.0, ecdf, panel_N)], vote_rate=0.1), panel_N)
 
 
 def test_scores_do_not_depend_on_the_batch():

@@ -71,6 +71,16 @@ def test_is_anomaly_flags_the_alert_rate_of_the_panel(scorer, table):
     assert (scores.model, scores.version) == ("payments", scorer.version)
 
 
+def test_a_voting_ensemble_scores_as_it_was_judged(export, fit_part, table, tmp_path):
+    parts = [fit_part("knn", 0.5), fit_part("mahalanobis", 0.5)]
+    path = export(tmp_path / "vote", parts, vote_rate=0.1)
+    scores = Scorer.load(path).score(table.slice(0, N_PANEL))
+    votes = sum(part.panel_scores >= np.sort(part.panel_scores)[-10] for part in parts)
+    np.testing.assert_array_equal(np.floor(2 * scores.anomaly_score), votes)
+    mean = Scorer.load(export(tmp_path / "mean", parts)).score(table.slice(0, N_PANEL))
+    assert scores.version != mean.version
+
+
 def test_mixed_columns_are_scored_and_a_matrix_is_refused(export, fit_part, mixed_table, tmp_path):
     part = fit_part("knn", rows=mixed_table)
     scorer = Scorer.load(export(tmp_path / "mixed", [part], rows=mixed_table))
