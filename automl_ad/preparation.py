@@ -50,6 +50,7 @@ def prepare(table: Table, config: SearchConfig) -> Prepared:
         panel_ND=panel_ND,
         scalers=preprocessor.scalers,
         probes=_probes(preprocessor, panel_ND, config) if config.training_data == "clean" else {},
+        groups_N=None if table.groups_N is None else _numbered(table.groups_N[fit_rows]),
     )
     return Prepared(preprocessor=preprocessor, data=data, panel_positions=table.row_positions[panel_rows])
 
@@ -65,6 +66,12 @@ def _split(
         return np.sort(fitted), np.sort(held_out[: config.panel_rows])
     panel = rng.permutation(n_rows)[: config.panel_rows]
     return np.arange(n_rows), np.sort(panel)
+
+
+def _numbered(groups_N: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The groups of these rows as 0 to K - 1: some may be held out altogether."""
+    numbered_N: npt.NDArray[np.int64] = np.unique(groups_N, return_inverse=True)[1]
+    return numbered_N
 
 
 def _probes(

@@ -157,7 +157,14 @@ def _open_study(
     prepared: Prepared,
 ) -> Study:
     if resume and (output / RECORD_FILE).exists():
-        study = Study.resume(output, config, fingerprint=table.fingerprint, space=space, storage_url=storage)
+        study = Study.resume(
+            output,
+            config,
+            fingerprint=table.fingerprint,
+            space=space,
+            group_column=data.group_column,
+            storage_url=storage,
+        )
         _require_same_preparation(study, prepared)
         return study
     return Study.create(
@@ -165,6 +172,7 @@ def _open_study(
         config,
         fingerprint=table.fingerprint,
         space=space,
+        group_column=data.group_column,
         documents={
             "data": {**asdict(data), "files": table.sources, "fingerprint": table.fingerprint},
             "preprocessing": prepared.preprocessor.to_json(),

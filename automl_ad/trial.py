@@ -41,6 +41,8 @@ class TrialData:
     """Baseline detector -> its panel scores [N]; empty while the baselines themselves run."""
     probes: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     """Pseudo-anomaly generator -> encoded rows [P, D]; empty unless training data are clean."""
+    groups_N: npt.NDArray[np.int64] | None = None
+    """Group of each fitted row, 0 to K - 1; None without a group column."""
 
 
 def run_trial(
@@ -91,6 +93,7 @@ def _run(
         checkpoints=checkpoint_epochs(n_planned),
         on_checkpoint=log,
         device=device,
+        groups_N=data.groups_N,
     )
     last = log.epochs[-1]
     # A checkpoint before a member died was averaged over that member: only what came after it stands.

@@ -1,4 +1,4 @@
-"""From sources to a Table: one common schema, labels and ids projected away, a sample of the rows."""
+"""From sources to a Table: one common schema, labels, ids and groups projected away, a sample of the rows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 from automl_ad.config import DataConfig
 from automl_ad.data.common import common_schema
 from automl_ad.data.files import count_rows, file_batches
+from automl_ad.data.groups import group_ids
 from automl_ad.data.sampling import choose_positions, pick_rows
 from automl_ad.data.sources import SourceFile, find_files
 from automl_ad.data.table import Table, fingerprint
@@ -33,16 +34,19 @@ def read_table(config: DataConfig, *, seed: int) -> Table:
     n_rows = sum(count_rows(file) for file in files)
     _require_rows(n_rows, config.sources)
     positions = choose_positions(n_rows, config.max_rows, seed=seed)
-    wanted = [*features, *([config.id_column] if config.id_column else [])]
-    table = _read_at(files, _project(schema, wanted), positions)
+    beside = [name for name in (config.id_column, config.group_column) if name]
+    table = _read_at(files, _project(schema, [*features, *beside]), positions)
     columns = table.select(features)
+    group_column = config.group_column
+    groups_N = group_ids(table.column(group_column), group_column) if group_column else None
     return Table(
         columns=columns,
         row_ids=table.column(config.id_column).combine_chunks() if config.id_column else None,
         row_positions=positions,
         n_source_rows=n_rows,
-        fingerprint=fingerprint(columns),
+        fingerprint=fingerprint(columns, groups_N),
         sources=tuple(file.name for file in files),
+        groups_N=groups_N,
     )
 
 
@@ -79,10 +83,20 @@ def _feature_names(available: Sequence[str], config: DataConfig) -> list[str]:
             f"--id-column must not be the label column, got '{config.id_column}' for both",
             "labels are kept out of everything the search writes",
         )
-    for role, name in (("--label-column", config.label_column), ("--id-column", config.id_column)):
+    if config.group_column is not None and config.group_column in (config.label_column, config.id_column):
+        raise ConfigError(
+            f"--group-column must not be the label or id column, got '{config.group_column}' for both",
+            "labels are kept out of the search, and every row has an id of its own",
+        )
+    roles = {
+        "--label-column": config.label_column,
+        "--id-column": config.id_column,
+        "--group-column": config.group_column,
+    }
+    for role, name in roles.items():
         _require_columns([name] if name else [], available, role)
     _require_columns(config.drop, available, "--drop")
-    not_features = {config.label_column, config.id_column, *config.drop}
+    not_features = {*roles.values(), *config.drop}
     features = [name for name in available if name not in not_features]
     if not features:
         raise DataError("at least one feature column must be left, got none", "drop fewer columns")

@@ -29,6 +29,8 @@ class Table:
     """sha256 over schema and content of the kept rows."""
     sources: tuple[str, ...]
     """The files, resolved."""
+    groups_N: npt.NDArray[np.int64] | None = None
+    """[N], group of each row as read, never a feature; None without a group column."""
 
     def __len__(self) -> int:
         return int(self.columns.num_rows)
@@ -37,25 +39,30 @@ class Table:
         """The rows at `indices`, in that order, with the fingerprint of just these rows."""
         index_N = np.asarray(indices, dtype=np.int64)
         columns = self.columns.take(index_N)
+        groups_N = None if self.groups_N is None else self.groups_N[index_N]
         return Table(
             columns=columns,
             row_ids=None if self.row_ids is None else self.row_ids.take(pa.array(index_N)),
             row_positions=self.row_positions[index_N],
             n_source_rows=self.n_source_rows,
-            fingerprint=fingerprint(columns),
+            fingerprint=fingerprint(columns, groups_N),
             sources=self.sources,
+            groups_N=groups_N,
         )
 
 
-def fingerprint(columns: pa.Table) -> str:
+def fingerprint(columns: pa.Table, groups_N: npt.NDArray[np.int64] | None = None) -> str:
     """sha256 (hex) over names, types and values; the same however rows are cut into chunks or row groups.
 
-    Columns of nested types count with their name and type only: they never become features.
+    Columns of nested types count with their name and type only: they never become features. Groups count
+    when there are any.
     """
     digest = hashlib.sha256(f"rows={columns.num_rows}".encode())
     for field, column in zip(columns.schema, columns.columns, strict=True):
         digest.update(f"\0{field.name}\0{field.type}\0".encode())
         _hash_values(digest, column)
+    if groups_N is not None:
+        digest.update(b"\0groups\0" + groups_N.tobytes())
     return digest.hexdigest()
 
 

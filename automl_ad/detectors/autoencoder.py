@@ -1,46 +1,27 @@
 """Dense autoencoder: rows that a bottleneck cannot reproduce are strange (METHODS M01).
 
-Shapes: S members, N rows, B rows of a block, D features, Z latent size.
+Shapes: S members, B rows of a batch, D features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from automl_ad.detectors.autoencoding import Autoencoding
-from automl_ad.detectors.base import ScoreType
-from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
 from automl_ad.detectors.params import read_choice
-from automl_ad.detectors.phases import Batch, Phase, Step
-from automl_ad.nn import Moments
+from automl_ad.detectors.phases import Batch
+from automl_ad.detectors.plain_autoencoding import PlainAutoencoding
 from automl_ad.results import Value
 
-VARIANCE_FLOOR = 1e-6
-"""Times the median over features: a column reproduced exactly must not dominate (METHODS M01)."""
-WHITENING_SHRINKAGE = 1e-3
-"""Share of the mean latent variance added to the diagonal, so that dead coordinates do not explode."""
 
-
-class Autoencoder(Autoencoding):
+class Autoencoder(PlainAutoencoding):
     """Encoder and decoder trained to reproduce the rows."""
 
     name = "autoencoder"
-    score_types = (
-        ScoreType(name="rec_mse", meaning="squared reconstruction error, mean over features"),
-        ScoreType(name="rec_l1", meaning="absolute reconstruction error, mean over features"),
-        ScoreType(
-            name="rec_std", meaning="sum of squared errors, each over its feature's variance in training"
-        ),
-        ScoreType(name="latent_dist_mean", meaning="distance to the mean code (IAEAD's lambda = 0 ablation)"),
-        ScoreType(name="latent_mahalanobis", meaning="squared Mahalanobis distance of the code"),
-    )
-    residual_variance: Tensor
-    latent_whitener: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
         super().__init__(
@@ -54,30 +35,9 @@ class Autoencoder(Autoencoding):
             ),
         )
         self.loss = read_choice(params, "loss", ("mse", "l1", "huber"))
-        latent_size = self.network.sizes[-1]
-        self.register_buffer("residual_variance", torch.ones(n_members, n_features))
-        self.register_buffer("latent_whitener", torch.eye(latent_size).repeat(n_members, 1, 1))
 
-    def phases(self, n_rows: int) -> Sequence[Phase]:
-        """One phase, one step."""
-        del n_rows
-        step = Step(
-            name="weights",
-            loss=self._loss,
-            parameters=self.network_parameters(),
-            optimizer=self.adam(),
-        )
-        return [
-            Phase(
-                name="reconstruction",
-                n_epochs=self.optimization.n_epochs,
-                steps=[step],
-                batch_size=self.optimization.batch_size,
-                drop_last=self.network.norm == "batch",
-            )
-        ]
-
-    def _loss(self, batch: Batch) -> Tensor:
+    def batch_loss(self, batch: Batch) -> Tensor:
+        """[S], the reconstruction error by the chosen measure."""
         codes = self.codes(batch.x_BD)
         if self.loss == "mse":
             return codes.mean_square_SB.mean(1)
@@ -85,45 +45,3 @@ class Autoencoder(Autoencoding):
             return codes.residual_SBD.abs().mean((1, 2))
         zeros = torch.zeros_like(codes.residual_SBD)
         return F.huber_loss(codes.residual_SBD, zeros, reduction="none", delta=1.0).mean((1, 2))
-
-    def finalize(self, x_ND: Tensor) -> None:
-        """Take the moments of the codes and the variance of every feature's residual."""
-        super().finalize(x_ND)
-        residuals, latent = Moments(), Moments(with_covariance=True)
-        for codes in self.blocks(x_ND):
-            residuals.add(codes.residual_SBD)
-            latent.add(codes.z_SBZ)
-        variance_SD = residuals.variance_SF
-        floor_S1 = VARIANCE_FLOOR * variance_SD.median(dim=1, keepdim=True).values
-        self.residual_variance.copy_(torch.maximum(variance_SD, floor_S1).clamp(min=1e-12))
-        self.latent_whitener.copy_(_whitener(latent.covariance_SFF))
-
-    def readings(self) -> Mapping[str, Callable[[Codes], Tensor]]:
-        """Score type -> how to read it, [S, B]."""
-        return {
-            "rec_mse": lambda codes: codes.mean_square_SB,
-            "rec_l1": lambda codes: codes.residual_SBD.abs().mean(-1),
-            "rec_std": lambda codes: (codes.residual_SBD.square() / self.residual_variance.unsqueeze(1)).sum(
-                -1
-            ),
-            "latent_dist_mean": self.distance_to_mean,
-            "latent_mahalanobis": lambda codes: (
-                torch.bmm(self._from_mean(codes), self.latent_whitener).square().sum(-1)
-            ),
-        }
-
-    def _from_mean(self, codes: Codes) -> Tensor:
-        return codes.z_SBZ - self.latent_mean.unsqueeze(1)
-
-
-def _whitener(covariance_SZZ: Tensor) -> Tensor:
-    """W [S, Z, Z] such that ||d W||^2 is the squared Mahalanobis length of d; NaN for a non-finite member."""
-    size = covariance_SZZ.shape[-1]
-    mean_variance_S = covariance_SZZ.diagonal(dim1=1, dim2=2).mean(-1)
-    ridge_S = WHITENING_SHRINKAGE * mean_variance_S + 1e-12
-    identity_ZZ = torch.eye(size, dtype=covariance_SZZ.dtype, device=covariance_SZZ.device)
-    # cholesky_ex: a member that is lost must not end the trial of the others.
-    factor_SZZ, _ = torch.linalg.cholesky_ex(covariance_SZZ + ridge_S.view(-1, 1, 1) * identity_ZZ)
-    inverse_SZZ = torch.linalg.solve_triangular(factor_SZZ, identity_ZZ.expand_as(factor_SZZ), upper=False)
-    whitener_SZZ: Tensor = inverse_SZZ.mT
-    return whitener_SZZ

@@ -123,6 +123,13 @@ class Autoencoding(DeepDetector):
         self.latent_mean.copy_(moments.mean_SF)
         self.latent_variance.copy_(moments.variance_SF.mean(1))
 
+    def mean_error(self, x_ND: Tensor) -> Tensor:
+        """[S], squared reconstruction error over all rows: before training, the unit of a term's weight."""
+        errors = Moments()
+        for codes in self.blocks(x_ND):
+            errors.add(codes.mean_square_SB.unsqueeze(-1))
+        return errors.mean_SF.squeeze(1).float()
+
     def latent_moments(self, x_ND: Tensor) -> Moments:
         """Mean and variance of the codes of all rows."""
         moments = Moments()

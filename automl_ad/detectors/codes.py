@@ -19,6 +19,11 @@ class Codes:
         self._decoder = decoder
         self._x_BD = x_BD
 
+    @property
+    def x_BD(self) -> Tensor:
+        """The rows."""
+        return self._x_BD
+
     @cached_property
     def z_SBZ(self) -> Tensor:
         """The latent codes."""

@@ -29,6 +29,11 @@ class DeepDetector(Detector, nn.Module):
     """S networks of one configuration, trained at once by `training.fit`, in eval mode except within it."""
 
     start_weights: Tensor
+    groups_N: Tensor | None
+    """Group of each training row, 0 to K - 1, int64, on the device of the rows; None when none are known.
+
+    Set before `phases` and `start`; `Batch.row_ids` are its indices. All members share it, so that it has no
+    member axis and is no buffer; nothing of it is kept."""
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
         super().__init__()
@@ -36,6 +41,7 @@ class DeepDetector(Detector, nn.Module):
         self.n_features = n_features
         self.n_members = n_members
         self.seed = seed
+        self.groups_N = None
         # A fact of the fit, not of the fitted detector: an artifact does not keep it.
         self.register_buffer("start_weights", torch.zeros(n_members, 0), persistent=False)
 
@@ -107,6 +113,7 @@ class DeepDetector(Detector, nn.Module):
 
         Raises ArtifactError naming the array and the rule.
         """
+        self.adopt_sizes(arrays)
         kept = self.kept_tensors()
         _require(
             arrays.keys() == kept.keys(), f"detector arrays must be {sorted(kept)}, got {sorted(arrays)}"
@@ -121,6 +128,13 @@ class DeepDetector(Detector, nn.Module):
         with torch.no_grad():
             for name, tensor in kept.items():
                 tensor.copy_(torch.tensor(arrays[name]))
+
+    def adopt_sizes(self, arrays: Arrays) -> None:
+        """Take on the sizes that training rows decided and `params` do not tell; most detectors have none.
+
+        The arrays are not checked yet.
+        """
+        del arrays
 
     def watched_parameters(self) -> Iterable[nn.Parameter]:
         """The parameters whose movement tells that training did something: all of them unless overridden."""

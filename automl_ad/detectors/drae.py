@@ -6,14 +6,15 @@ Shapes: S members, B rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
 from automl_ad.detectors.params import read_float, read_int
-from automl_ad.detectors.phases import Batch, OptimizerSpec, Phase, Step
-from automl_ad.detectors.reconstructing import Reconstructing
+from automl_ad.detectors.phases import Batch, OptimizerSpec
+from automl_ad.detectors.plain_autoencoding import PlainAutoencoding
 from automl_ad.nn.scatter_split import split_by_scatter
 from automl_ad.results import Value
 
@@ -21,12 +22,14 @@ ADAM_EPSILON = 1e-7
 """Of the published training, METHODS M13."""
 
 
-class Drae(Reconstructing):
+class Drae(PlainAutoencoding):
     """Mean error of the inliers of each batch, plus the scatter that the split leaves within."""
 
     name = "drae"
+    needs_whole_batches = True  # a small last batch splits on noise
     # The code layer of golan32, the published backbone.
     latent_activation = "tanh"
+    start_error: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
         super().__init__(
@@ -43,22 +46,7 @@ class Drae(Reconstructing):
         # NOTE[DIFF] splits after fewer rows are not allowed: clean batches split on noise (METHODS M13).
         self.min_inlier_share = read_float(params, "min_inlier_share", 0.5, up_to=0.99)
         self.start_epoch = read_int(params, "start_epoch", 0, low=0)
-
-    def phases(self, n_rows: int) -> Sequence[Phase]:
-        """One phase, one step; no small last batches, whose split is noise."""
-        del n_rows
-        weights = Step(
-            name="weights", loss=self._loss, parameters=self.network_parameters(), optimizer=self.adam()
-        )
-        return [
-            Phase(
-                name="discrimination",
-                n_epochs=self.optimization.n_epochs,
-                steps=[weights],
-                batch_size=self.optimization.batch_size,
-                drop_last=True,
-            )
-        ]
+        self.register_buffer("start_error", torch.ones(n_members), persistent=False)
 
     def adam(self) -> OptimizerSpec:
         """The optimizer of the networks, with the published epsilon."""
@@ -68,7 +56,13 @@ class Drae(Reconstructing):
             options={"eps": ADAM_EPSILON},
         )
 
-    def _loss(self, batch: Batch) -> Tensor:
+    def start(self, x_ND: Tensor) -> None:
+        """Take the error before training, the unit of lambda."""
+        super().start(x_ND)
+        self.start_error.copy_(self.mean_error(x_ND))
+
+    def batch_loss(self, batch: Batch) -> Tensor:
+        """[S], mean error of the inliers plus the scatter ratio of the split."""
         errors_SB = self.codes(batch.x_BD).mean_square_SB
         if batch.epoch < self.start_epoch:
             return errors_SB.mean(1)

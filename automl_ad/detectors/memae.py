@@ -6,7 +6,7 @@ Shapes: S members, N rows, B rows of a block, D features, Z latent size, M memor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import cast, get_args
 
@@ -18,8 +18,8 @@ from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep import BLOCK_ROWS
 from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
 from automl_ad.detectors.params import read_choice, read_float, read_int
-from automl_ad.detectors.phases import Batch, Phase, Step
-from automl_ad.detectors.reconstructing import Reconstructing
+from automl_ad.detectors.phases import Batch
+from automl_ad.detectors.plain_autoencoding import PlainAutoencoding
 from automl_ad.nn.memory import Addressing, MemberMemory, entropy
 from automl_ad.results import Value
 
@@ -46,12 +46,12 @@ class RecalledCodes(Codes):
         return restored_SBD
 
 
-class Memae(Reconstructing):
+class Memae(PlainAutoencoding):
     """An autoencoder with a memory between encoder and decoder, addressed sparsely."""
 
     name = "memae"
     score_types = (
-        *Reconstructing.score_types,
+        *PlainAutoencoding.score_types,
         ScoreType(name="rec_plus_entropy", meaning="the loss of the row: rec_mse + alpha * entropy"),
     )
     entropy_weight: Tensor
@@ -96,28 +96,11 @@ class Memae(Reconstructing):
     def start(self, x_ND: Tensor) -> None:
         """Set the weight of the entropy."""
         super().start(x_ND)
-        self._epochs_done = 0
         # NOTE[DIFF] alpha times the error before training: entropy has no unit, the error has that of x^2.
-        self.entropy_weight.copy_(self.alpha * self.start_error)
+        self.entropy_weight.copy_(self.alpha * self.mean_error(x_ND))
 
-    def phases(self, n_rows: int) -> Sequence[Phase]:
-        """One phase, one step."""
-        del n_rows
-        step = Step(
-            name="weights", loss=self._loss, parameters=self.network_parameters(), optimizer=self.adam()
-        )
-        return [
-            Phase(
-                name="memory",
-                n_epochs=self.optimization.n_epochs,
-                steps=[step],
-                batch_size=self.optimization.batch_size,
-                drop_last=self.network.norm == "batch",
-                after_epoch=self._end_epoch,
-            )
-        ]
-
-    def _loss(self, batch: Batch) -> Tensor:
+    def batch_loss(self, batch: Batch) -> Tensor:
+        """[S], mean of what rows are scored by with the entropy."""
         return self._rec_plus_entropy(self.codes(batch.x_BD)).mean(1)
 
     def _rec_plus_entropy(self, codes: Codes) -> Tensor:
@@ -128,15 +111,15 @@ class Memae(Reconstructing):
         """Score type -> how to read it, [S, B]."""
         return {**super().readings(), "rec_plus_entropy": self._rec_plus_entropy}
 
-    def _end_epoch(self, x_ND: Tensor) -> None:
-        self._epochs_done += 1
+    def after_epoch(self, x_ND: Tensor, n_done: int) -> None:
+        """Revive dead memory rows now and then."""
         # Only in the first half: a row that is set last may be the code of an anomaly, and stays so.
-        if self._epochs_done % RESEED_EVERY == 0 and 2 * self._epochs_done <= self.optimization.n_epochs:
-            self._reseed_dead_rows(x_ND)
+        if n_done % RESEED_EVERY == 0 and 2 * n_done <= self.optimization.n_epochs:
+            self._reseed_dead_rows(x_ND, seed=self.seed + n_done)
 
-    def _reseed_dead_rows(self, x_ND: Tensor) -> None:
+    def _reseed_dead_rows(self, x_ND: Tensor, seed: int) -> None:
         """Set every memory row that answers to nobody to the code of a random row of the data."""
-        generator = torch.Generator().manual_seed(self.seed + self._epochs_done)
+        generator = torch.Generator().manual_seed(seed)
         n_memory = self.memory.rows.shape[1]
         chosen_M = torch.randint(len(x_ND), (n_memory,), generator=generator).to(x_ND.device)
         is_dead_SM1 = ~self._is_used(x_ND).unsqueeze(-1)

@@ -20,7 +20,6 @@ from automl_ad.detectors.deep import BLOCK_ROWS
 from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
 from automl_ad.detectors.params import read_float, read_int
 from automl_ad.detectors.phases import Batch, Phase, Step
-from automl_ad.nn import Moments
 from automl_ad.nn.classifier import MemberClassifier
 from automl_ad.nn.clusters import kmeans_clusters
 from automl_ad.nn.group_moments import GroupMoments
@@ -77,7 +76,6 @@ class Mixer(Autoencoding):
         self.alpha = read_float(params, "alpha", 0.65, up_to=1.0)
         self.beta = read_float(params, "beta", 0.3, above=-10.0)
         self.warmup_share = read_float(params, "warmup_share", 0.2, up_to=0.9)
-        self._has_thresholds = False
         *_, n_hidden, latent_size = self.network.sizes
         self.classifier = MemberClassifier(
             latent_size,
@@ -132,14 +130,10 @@ class Mixer(Autoencoding):
         else:
             self._resize(int(groups_N.max()) + 1)
         self.groups_SN = groups_N.repeat(self.n_members, 1)
-        error = Moments()
-        for codes in self.blocks(x_ND):
-            error.add(codes.mean_square_SB.unsqueeze(-1))
-        self.error_scale.copy_(error.mean_SF.squeeze(1))
+        self.error_scale.copy_(self.mean_error(x_ND))
 
     def _begin(self, x_ND: Tensor) -> None:
         self.note_latent_variance(x_ND)
-        self._has_thresholds = False
         if self.groups_N is None:
             z_SNZ = torch.cat([codes.z_SBZ for codes in self.blocks(x_ND)], dim=1)
             self.groups_SN = kmeans_clusters(z_SNZ, self.n_groups, seed=self.seed)
@@ -157,14 +151,12 @@ class Mixer(Autoencoding):
         # range of weights fits all scales.
         return codes.mean_square_SB.mean(1) + self.ce_weight * self.error_scale * entropy_SB.mean(1)
 
-    def _update_thresholds(self, x_ND: Tensor) -> None:
+    def _update_thresholds(self, x_ND: Tensor, n_done: int) -> None:
         """T_c <- (1 - alpha) T_c + alpha (m_c + beta s_c), eq. 6 for every group."""
         mean_SK, std_SK = self._group_moments(x_ND)
         target_SK = mean_SK + self.beta * std_SK
         # NOTE[DIFF] the first epoch sets the threshold: the authors' code starts at 0.5, whatever the errors.
-        rate = self.alpha if self._has_thresholds else 1.0
-        self.group_threshold.lerp_(target_SK, rate)
-        self._has_thresholds = True
+        self.group_threshold.lerp_(target_SK, self.alpha if n_done > 1 else 1.0)
 
     def _group_moments(self, x_ND: Tensor) -> tuple[Tensor, Tensor]:
         """m_c and s_c, each [S, K], of the rows that belong to a group."""

@@ -78,7 +78,8 @@ class Phase:
     """True: the detector cannot be scored yet, so the phase has no checkpoints."""
     before: Callable[[Tensor], None] | None = None
     """Called with all rows [N, D] in eval mode, without gradient, before the first epoch (a centre)."""
-    after_epoch: Callable[[Tensor], None] | None = None
-    """Called like `before`, after every epoch and before its checkpoint (an outlier matrix, thresholds)."""
+    after_epoch: Callable[[Tensor, int], None] | None = None
+    """Called like `before` with the number of epochs of this phase that are done, after every epoch and
+    before its checkpoint (an outlier matrix, thresholds)."""
     lr_factor: Callable[[int], float] | None = None
     """Epoch -> factor on every learning rate; None means 1."""

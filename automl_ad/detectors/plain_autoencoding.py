@@ -1,7 +1,8 @@
 """The plain autoencoder as a family: one loss, one phase, and all that can be read afterwards (METHODS M01).
 
-The detectors of it differ in what they add to the loss: nothing, noise on the input (M05), a penalty on the
-encoder (M06). Shapes: S members, N rows, B rows of a block, D features, Z latent size.
+The detectors of it differ in what they do to the loss: nothing, noise on the input (M05), a penalty on the
+encoder (M06), or something that keeps strange rows from being learnt (M13, M14, M16).
+Shapes: S members, N rows, B rows of a block, D features, Z latent size.
 """
 
 from __future__ import annotations
@@ -61,7 +62,11 @@ class PlainAutoencoding(Autoencoding):
 
     @abstractmethod
     def batch_loss(self, batch: Batch) -> Tensor:
-        """[S], what both networks are trained on."""
+        """[S], what the networks are trained on."""
+
+    def after_epoch(self, x_ND: Tensor, n_done: int) -> None:
+        """Called with all rows after `n_done` epochs, in eval mode and without gradient."""
+        del x_ND, n_done
 
     def phases(self, n_rows: int) -> Sequence[Phase]:
         """One phase, one step."""
@@ -79,6 +84,7 @@ class PlainAutoencoding(Autoencoding):
                 steps=[step],
                 batch_size=self.optimization.batch_size,
                 drop_last=self.needs_whole_batches or self.network.norm == "batch",
+                after_epoch=self.after_epoch,
             )
         ]
 

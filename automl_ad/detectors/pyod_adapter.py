@@ -82,6 +82,7 @@ class PyodDetector(ClosedFormDetector):
 
     def load_arrays(self, arrays: Arrays) -> None:
         """Raises ArtifactError: there is nothing to restore."""
+        del arrays
         raise ArtifactError(f"{self.name} cannot be restored: PyOD's detectors are compared, never exported")
 
     @property

@@ -16,8 +16,8 @@ from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep import BLOCK_ROWS
 from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
 from automl_ad.detectors.params import read_choice, read_float, read_int
-from automl_ad.detectors.phases import Batch, Phase, Step
-from automl_ad.detectors.reconstructing import Reconstructing
+from automl_ad.detectors.phases import Batch, Phase
+from automl_ad.detectors.plain_autoencoding import PlainAutoencoding
 from automl_ad.errors import TrialFailed
 from automl_ad.nn.proximal import prox_l1, prox_l21, tail_threshold
 from automl_ad.results import Value
@@ -26,7 +26,7 @@ MAX_SPARSE_BYTES = 10**9
 """What the sparse part of all members may take."""
 
 
-class Rdae(Reconstructing):
+class Rdae(PlainAutoencoding):
     """Rounds of `inner` epochs on the cleaned rows, each followed by a new sparse part."""
 
     # NOTE[DIFF] every row is scored with S = 0, as new data are (METHODS 4.1): the published detection
@@ -63,37 +63,24 @@ class Rdae(Reconstructing):
                 f"members x rows x features of rdae must take at most {MAX_SPARSE_BYTES:,} bytes, "
                 f"got {size_bytes:,}"
             )
-        step = Step(
-            name="weights", loss=self._loss, parameters=self.network_parameters(), optimizer=self.adam()
-        )
-        return [
-            Phase(
-                name="alternation",
-                n_epochs=self.optimization.n_epochs,
-                steps=[step],
-                batch_size=self.optimization.batch_size,
-                drop_last=self.network.norm == "batch",
-                after_epoch=self._end_epoch,
-            )
-        ]
+        return super().phases(n_rows)
 
     def start(self, x_ND: Tensor) -> None:
         """Begin with nothing in the sparse part."""
         super().start(x_ND)
-        self._epochs_done = 0
         self.sparse_part = x_ND.new_zeros(self.n_members, *x_ND.shape)
 
-    def _loss(self, batch: Batch) -> Tensor:
-        """Step (a), the autoencoder on L."""
+    def batch_loss(self, batch: Batch) -> Tensor:
+        """[S], step (a): the autoencoder on L."""
         cleaned_SBD = batch.x_BD - self.sparse_part[:, batch.row_ids]
         return self._codes_of_cleaned(cleaned_SBD).mean_square_SB.mean(1)
 
     def _codes_of_cleaned(self, cleaned_SBD: Tensor) -> Codes:
         return Codes(self.encoder, self.decoder, cleaned_SBD)
 
-    def _end_epoch(self, x_ND: Tensor) -> None:
-        self._epochs_done += 1
-        if self._epochs_done % self.inner == 0:
+    def after_epoch(self, x_ND: Tensor, n_done: int) -> None:
+        """End a round."""
+        if n_done % self.inner == 0:
             self._separate(x_ND)
 
     def _separate(self, x_ND: Tensor) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from automl_ad.errors import SpaceError
 from automl_ad.results import PYOD_PREFIX, Value
 from automl_ad.space.detector_space import DetectorSpace
-from automl_ad.space.file_format import CategoricalEntry, DataKind, DetectorFile, FloatEntry, IntEntry
+from automl_ad.space.file_format import CategoricalEntry, DataKind, DetectorFile, Entry
 from automl_ad.space.known import check_known
 from automl_ad.space.parameter import Parameter
 from automl_ad.space.reading import parse_file
@@ -66,21 +67,34 @@ def read_text(path: Path) -> str:
 def parse_detector(text: str, file: str, data_kind: DataKind) -> DetectorSpace:
     """The space that a text describes, for one kind of data; SpaceError names `file`."""
     content = parse_file(DetectorFile, text, file=file)
-    parameters = tuple(_parameter(name, entry, data_kind) for name, entry in content.parameters.items())
+    parameters = tuple(_parameter(name, content.parameters, data_kind) for name in content.parameters)
     check_parameters(parameters, file=file)
     return DetectorSpace(
         detector=content.detector, parameters=parameters, data_kinds=tuple(content.data_kinds)
     )
 
 
-def _parameter(name: str, entry: FloatEntry | IntEntry | CategoricalEntry, data_kind: DataKind) -> Parameter:
+def _parameter(name: str, entries: Mapping[str, Entry], data_kind: DataKind) -> Parameter:
     """The parameter with the entry's override for this kind of data applied."""
+    entry = entries[name]
     override = entry.image if data_kind == "image" else entry.tabular
     fields = entry.model_dump(exclude={"type", "when", "tabular", "image"})
     fields |= override.model_dump(exclude_none=True) if override else {}
     choices = tuple(fields.pop("choices", ()))
-    when = {other: _as_tuple(values) for other, values in entry.when.items()}
+    when = {
+        other: tuple(v for v in _as_tuple(values) if v not in _withdrawn(entries.get(other), data_kind))
+        for other, values in entry.when.items()
+    }
     return Parameter(name=name, kind=entry.type, choices=choices, when=when, **fields)
+
+
+def _withdrawn(entry: Entry | None, data_kind: DataKind) -> list[Value]:
+    """The choices that the override for this kind of data leaves out; a condition may still name them."""
+    if not isinstance(entry, CategoricalEntry):
+        return []
+    override = entry.image if data_kind == "image" else entry.tabular
+    kept = entry.choices if override is None or override.choices is None else override.choices
+    return [choice for choice in entry.choices if choice not in kept]
 
 
 def _as_tuple(values: Value | list[Value]) -> tuple[Value, ...]:

@@ -38,6 +38,7 @@ class Study(StudyFolder):
         *,
         fingerprint: str,
         space: SearchSpace,
+        group_column: str | None = None,
         documents: Mapping[str, Mapping[str, Any]] | None = None,
         arrays: Mapping[str, Arrays] | None = None,
         storage_url: str | None = None,
@@ -57,7 +58,7 @@ class Study(StudyFolder):
         with ExitStack() as resources:
             resources.enter_context(FolderLock(path))
             _refuse_used(path, own)
-            record = new_record(path, config, fingerprint=fingerprint, space=space)
+            record = new_record(path, config, fingerprint=fingerprint, space=space, group_column=group_column)
             folder = StudyFolder(path, record)
             for name, document in documents.items():
                 folder.write_document(name, document)
@@ -74,10 +75,13 @@ class Study(StudyFolder):
         *,
         fingerprint: str,
         space: SearchSpace,
+        group_column: str | None = None,
         storage_url: str | None = None,
     ) -> Self:
         """The study in the folder, to go on with. StudyError names what differs from how it was begun."""
-        record = resumed(read_record(path), config, fingerprint=fingerprint, space=space)
+        record = resumed(
+            read_record(path), config, fingerprint=fingerprint, space=space, group_column=group_column
+        )
         with ExitStack() as resources:
             resources.enter_context(FolderLock(path))
             write_record(path, record)

@@ -45,15 +45,17 @@ def fit(
     checkpoints: Collection[int],
     on_checkpoint: OnCheckpoint,
     device: str = "cpu",
+    groups_N: npt.NDArray[np.int64] | None = None,
 ) -> FitReport:
     """Fit `detector` on all rows. With the same seed, on one CPU thread, bit for bit the same.
 
+    `groups_N`, from 0, are for deep detectors that know groups; the others take no notice of them.
     `on_checkpoint` is called after each of the `checkpoints` (epochs over all phases, from 1) that does not
     fall into a phase of preparation, and after the last epoch; once, with 0, for closed-form detectors.
     Raises TrialFailed when fewer than half of the members stay finite.
     """
     if isinstance(detector, DeepDetector):
-        return _DeepFit(detector, x_ND, seed, checkpoints, on_checkpoint, device).run()
+        return _DeepFit(detector, x_ND, groups_N, seed, checkpoints, on_checkpoint, device).run()
     assert isinstance(detector, ClosedFormDetector)
     detector.fit(x_ND, seed=seed)
     on_checkpoint(0)
@@ -67,6 +69,7 @@ class _DeepFit:
         self,
         detector: DeepDetector,
         x_ND: npt.NDArray[np.float32],
+        groups_N: npt.NDArray[np.int64] | None,
         seed: int,
         checkpoints: Collection[int],
         on_checkpoint: OnCheckpoint,
@@ -76,6 +79,7 @@ class _DeepFit:
             raise TrialFailed(f"{detector.name} needs at least {MIN_ROWS} rows, got {len(x_ND)}")
         self._detector = detector.to(device)
         self._x_ND = torch.tensor(x_ND, device=device)
+        detector.groups_N = None if groups_N is None else torch.tensor(groups_N, device=device)
         self._phases = detector.phases(len(x_ND))
         self._n_epochs = sum(phase.n_epochs for phase in self._phases)
         self._checkpoints = checkpoints
@@ -106,7 +110,7 @@ class _DeepFit:
             self._train_epoch(phase, steps, epoch)
             if phase.after_epoch is not None:
                 with torch.no_grad():
-                    phase.after_epoch(self._x_ND)
+                    phase.after_epoch(self._x_ND, epoch + 1)
             if self._is_checkpoint(phase) and self._stop_at_checkpoint(steps):
                 return True
         return False

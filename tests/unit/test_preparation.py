@@ -1,5 +1,7 @@
 """What trials see: the panel, the split of clean data, the probes."""
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -102,3 +104,16 @@ def test_a_null_in_a_held_out_row_is_a_missing_value(table: Table):
         sources=(),
     )
     assert np.isfinite(prepare(with_null, config).data.panel_ND).all()
+
+
+def test_groups_are_those_of_the_fitted_rows(table: Table):
+    groups = np.random.default_rng(2).integers(3, size=N_ROWS)
+    groups[int(prepare(table, SearchConfig(training_data="clean")).panel_positions[0] // 10)] = 3
+    grouped = dataclasses.replace(table, groups_N=2 * groups)
+    named = {row: 2 * group for row, group in zip(table.columns["row"].to_pylist(), groups, strict=True)}
+    for training_data, n_groups in (("unknown", 4), ("clean", 3)):  # the fourth has one row, held out
+        data = prepare(grouped, SearchConfig(training_data=training_data)).data
+        expected = [named[row] // 2 for row in data.rows_ND[:, -1]]
+        assert data.groups_N.tolist() == expected
+        assert data.groups_N.max() == n_groups - 1
+    assert prepare(table, SearchConfig()).data.groups_N is None

@@ -27,12 +27,12 @@ def start(detector: Memae) -> Memae:
     return detector
 
 
-def end_epochs(detector: Memae, n_epochs: int) -> None:
+def end_epochs(detector: Memae, last: int, *, first: int = 1) -> None:
     (phase,) = detector.phases(N_ROWS)
     assert phase.after_epoch is not None
     with torch.no_grad():
-        for _ in range(n_epochs):
-            phase.after_epoch(torch.tensor(make_rows()))
+        for n_done in range(first, last + 1):
+            phase.after_epoch(torch.tensor(make_rows()), n_done)
 
 
 def used_rows(detector: Memae) -> npt.NDArray[np.bool_]:
@@ -89,7 +89,7 @@ def test_dead_rows_come_alive_and_the_living_stay():
     assert was_used.sum() < was_used.size
     end_epochs(detector, 4)
     assert torch.equal(detector.memory.rows, before)  # only every fifth epoch
-    end_epochs(detector, 1)
+    end_epochs(detector, 5, first=5)
     after = detector.memory.rows.detach()
     assert torch.equal(after[torch.tensor(was_used)], before[torch.tensor(was_used)])
     with torch.no_grad():

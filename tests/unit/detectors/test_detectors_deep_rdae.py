@@ -63,10 +63,10 @@ def test_the_sparse_part_is_the_residual_beyond_the_quantile(sparsity: str, monk
         detector.start(x_ND)
         before = 0.1 * torch.randn(detector.sparse_part.shape, generator=torch.Generator().manual_seed(0))
         detector.sparse_part.copy_(before)
-        phase.after_epoch(x_ND)
-        phase.after_epoch(x_ND)
+        phase.after_epoch(x_ND, 1)
+        phase.after_epoch(x_ND, 2)
         assert torch.equal(detector.sparse_part, before)  # only every third epoch
-        phase.after_epoch(x_ND)
+        phase.after_epoch(x_ND, 3)
         residual = (x_ND - detector.decoder(detector.encoder(x_ND - before))).numpy()
     for member in range(2):
         sizes = np.linalg.norm(residual[member], axis=1, keepdims=True)

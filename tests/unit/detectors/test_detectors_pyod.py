@@ -50,7 +50,7 @@ def test_what_pyod_raises_fails_the_trial():
 
 @pytest.mark.parametrize("name", ["pyod:ecodd", "pyod:../os", "pyod:", "pyod:base64"])
 def test_an_unknown_name_is_refused(name):
-    with pytest.raises(ConfigError, match="must be named pyod:<module of pyod.models>"):
+    with pytest.raises(ConfigError, match=r"must be named pyod:<module of pyod\.models>"):
         pyod_detector(name)
 
 

@@ -265,6 +265,13 @@ def test_an_override_holds_for_its_kind_of_data_only(tmp_path: Path) -> None:
     assert load_space_file(path, data_kind="tabular")["learning_rate"].high == 1e-2
 
 
+def test_a_condition_may_name_a_choice_that_one_kind_of_data_does_not_have(tmp_path: Path) -> None:
+    image = '[parameters.objective.image]\nchoices = ["hard"]\ndefault = "hard"\n'
+    path = write(tmp_path, deep_svdd(OBJECTIVE + image + nu('{ objective = ["hard", "soft"] }')))
+    assert load_space_file(path)["nu"].when == {"objective": ("hard", "soft")}
+    assert load_space_file(path, data_kind="image")["nu"].when == {"objective": ("hard",)}
+
+
 def test_a_file_must_exist_and_name_a_known_detector(tmp_path: Path) -> None:
     with pytest.raises(SpaceError, match=r"must be readable text, got .*nowhere\.toml"):
         load_space_file(tmp_path / "nowhere.toml")

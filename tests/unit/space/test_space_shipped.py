@@ -13,6 +13,7 @@ from typing import Any, get_args
 import pytest
 
 from automl_ad.config import Preset as PresetName
+from automl_ad.detectors import DETECTORS
 from automl_ad.errors import SpaceError
 from automl_ad.space import (
     detector_names,
@@ -28,10 +29,6 @@ from automl_ad.space import (
 SHIPPED = sorted(
     Path(str(file)) for file in files("automl_ad.search_spaces").iterdir() if file.name.endswith(".toml")
 )
-DETECTORS = {
-    "distance_to_center", "mahalanobis", "pca", "knn", "gmm", "kde", "ocsvm", "isolation_forest",
-    "autoencoder", "deep_svdd", "iaead", "dasvdd",
-}  # fmt: skip
 ANCHORS = {"isolation_forest", "knn", "gmm", "pca", "kde"}
 
 
@@ -41,7 +38,7 @@ def test_every_shipped_file_is_valid(path: Path) -> None:
 
 
 def test_names_are_the_canonical_ones() -> None:
-    assert set(detector_names()) == DETECTORS
+    assert set(detector_names()) == set(DETECTORS)
     assert set(preset_names()) == set(get_args(PresetName))
     for name in detector_names():
         assert load_detector(name, data_kind="tabular").detector == name
@@ -61,10 +58,23 @@ def test_the_model_keeps_every_parameter_of_the_file_in_order(name: str) -> None
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_prep_fits_the_kind_of_data(name: str) -> None:
-    assert load_detector(name, data_kind="tabular")["prep"].choices == ("zscore", "robust", "minmax")
-    assert load_detector(name, data_kind="image")["prep"].choices == ("unit", "pm1")
-    assert load_detector(name, data_kind="tabular").defaults()["prep"] == "zscore"
+def test_prep_fits_the_kinds_of_data_that_the_detector_reads(name: str) -> None:
+    preps = {"tabular": ("zscore", "robust", "minmax"), "image": ("unit", "pm1")}
+    kinds = load_detector(name, data_kind="tabular").data_kinds
+    assert kinds
+    for kind in kinds:
+        expected = ("unit",) if name == "pixelcnn" else preps[kind]  # it models levels between 0 and 1
+        assert load_detector(name, data_kind=kind)["prep"].choices == expected
+    if "tabular" in kinds:
+        assert load_detector(name, data_kind="tabular").defaults()["prep"] == "zscore"
+
+
+def test_a_preset_skips_what_cannot_read_the_data() -> None:
+    assert "pixelcnn" not in load_space("thorough", data_kind="tabular").detectors
+    assert "pixelcnn" in load_space("thorough", data_kind="image").detectors
+    assert "made" not in load_space("thorough", data_kind="image").detectors
+    with pytest.raises(SpaceError, match="pixelcnn must be searched on image data, got tabular data"):
+        load_space("thorough", data_kind="tabular", only=("pixelcnn",))
 
 
 @pytest.mark.parametrize("preset", ["fast", "balanced", "thorough"])

@@ -112,6 +112,24 @@ def test_other_data_or_space_is_refused(created, config, space):
         Study.resume(created, config, fingerprint="f1", space=load_space("fast", data_kind="tabular"))
 
 
+def test_another_group_column_is_refused_by_name(path, config, space):
+    Study.create(path, config, fingerprint="f1", space=space, group_column="kind").close()
+    with pytest.raises(StudyError, match=r"group_column='site' \(was 'kind'\)"):
+        Study.resume(path, config, fingerprint="f1", space=space, group_column="site")
+    with pytest.raises(StudyError, match=r"group_column=None \(was 'kind'\)"):
+        Study.resume(path, config, fingerprint="f1", space=space)
+    Study.resume(path, config, fingerprint="f1", space=space, group_column="kind").close()
+
+
+def test_a_record_from_before_group_columns_has_none(created, config, space):
+    document = json.loads((created / "study.json").read_text())
+    del document["group_column"]
+    (created / "study.json").write_text(json.dumps(document))
+    with pytest.raises(StudyError, match=r"group_column='kind' \(was None\)"):
+        Study.resume(created, config, fingerprint="f1", space=space, group_column="kind")
+    Study.resume(created, config, fingerprint="f1", space=space).close()
+
+
 def test_second_process_is_told_who_holds_the_folder(path, config, space):
     program = f"""
 import sys

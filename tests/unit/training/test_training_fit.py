@@ -47,7 +47,7 @@ class Line(DeepDetector):
                 batch_size=8,
                 is_preparation=name == "first",
                 before=lambda _, name=name: self.note(f"before {name}"),
-                after_epoch=lambda _, name=name: self.note(f"after epoch of {name}"),
+                after_epoch=lambda _, n_done, name=name: self.note(f"after {n_done} epochs of {name}"),
                 **self.phase_options,  # type: ignore[arg-type]
             )
             for name, n_epochs in self.phase_lengths.items()
@@ -102,14 +102,14 @@ def test_hooks_and_checkpoints_come_in_order():
     assert line.log == [
         "start 20",
         "before first",  # epoch 1 is a checkpoint, but the first phase only prepares
-        "after epoch of first",
-        "after epoch of first",
+        "after 1 epochs of first",
+        "after 2 epochs of first",
         "before second",
-        "after epoch of second",
+        "after 1 epochs of second",
         "finalize 20",
         "checkpoint 3",
-        "after epoch of second",
-        "after epoch of second",
+        "after 2 epochs of second",
+        "after 3 epochs of second",
         "finalize 20",
         "checkpoint 5",
     ]
