@@ -85,7 +85,8 @@ def test_a_preset_caps_bounds_and_defaults(preset: str) -> None:
         assert space.detectors[name]["n_epochs"].high == cap
         default = space.detectors[name].defaults()["n_epochs"]
         assert default == min(cap, int(load_detector(name, data_kind="tabular").defaults()["n_epochs"]))
-    assert tuple(space.detectors) == space.preset.detectors
+    image_only = {"pixelcnn"}
+    assert tuple(space.detectors) == tuple(n for n in space.preset.detectors if n not in image_only)
     assert f"{cap} epochs" in space.preset.description.replace("\n", " ")
     assert f"trains {space.preset.n_members} networks" in space.preset.description.replace("\n", " ")
 
