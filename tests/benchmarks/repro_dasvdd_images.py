@@ -42,7 +42,7 @@ def main() -> None:
         "dasvdd": epochs | {"hidden": "1024-256", "latent_size": 256, "batch_size": 200},
         "distance_to_center": {},
     }
-    print("| data, class | detector | published | AUROC, one network | all score types | seconds |")
+    print("| data, class | detector | published | AUROC, one network | all score types | CPU s |")
     print("|---|---|---|---|---|---|")
     for (name, normal), published in PUBLISHED.items():
         splits = [split(name, normal, seed, arguments.rows) for seed in range(arguments.seeds)]

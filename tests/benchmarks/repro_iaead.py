@@ -40,7 +40,7 @@ def main() -> None:
         "iaead": network,
         "distance_to_center": {},
     }
-    print("| class | detector | published | AUROC, one network | all score types | seconds |")
+    print("| class | detector | published | AUROC, one network | all score types | CPU s |")
     print("|---|---|---|---|---|---|")
     for (normal, name), published in PUBLISHED.items():
         splits = [contaminated(normal, seed) for seed in range(arguments.seeds)]

@@ -47,8 +47,8 @@ def read_images(name: str, split: str, only: int | None = None) -> tuple[Images,
 
 def measure(detector: str, params: Mapping[str, Value], splits: Sequence[Split], device: str) -> str:
     """Cells of a table: native AUROC x 100 (mean +- standard deviation over the splits, one network each),
-    the mean of every score type, seconds of one split."""
-    figures, start = [], time.perf_counter()
+    the mean of every score type, CPU seconds of one split."""
+    figures, start = [], time.process_time()
     for seed, (train_ND, test_ND, is_anomaly) in enumerate(splits):
         fitted = DETECTORS[detector].build(params, n_features=train_ND.shape[1], n_members=1, seed=seed)
         fit(fitted, train_ND, seed=seed, checkpoints=(), on_checkpoint=lambda _: False, device=device)
@@ -56,5 +56,5 @@ def measure(detector: str, params: Mapping[str, Value], splits: Sequence[Split],
         figures.append([100 * auroc(is_anomaly, member_mean(values)) for values in scores.values()])
     native, means = np.array(figures)[:, 0], np.mean(figures, axis=0)
     types = ", ".join(f"{score_type} {mean:.1f}" for score_type, mean in zip(scores, means, strict=True))
-    seconds = (time.perf_counter() - start) / len(splits)
+    seconds = (time.process_time() - start) / len(splits)
     return f"{native.mean():.1f} +- {native.std():.1f} | {types} | {seconds:.0f}"
