@@ -16,7 +16,7 @@ from torch import Tensor
 from automl_ad.detectors.autoencoding import Autoencoding
 from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.joint import mean_terms
 from automl_ad.detectors.params import read_choice, read_float, read_int
 from automl_ad.detectors.phases import Batch, OptimizerSpec, Phase, Step
@@ -53,20 +53,12 @@ class AdversarialAutoencoder(Autoencoding):
             name="rec_plus_prior", meaning="rec_mse + a * prior_energy, a such that both means are equal"
         ),
     )
+    published = Published(n_epochs=100, batch_size=128, learning_rate=1e-3)
     prior_weight: Tensor
     wasserstein: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            network=NetworkSettings.read(params, n_features),
-            optimization=OptimizationSettings.read(
-                params, n_epochs=100, batch_size=128, learning_rate=1e-3, weight_decay=1e-7
-            ),
-        )
+        super().__init__(params, n_features, n_members, seed)
         self.adversarial_weight = read_float(params, "adversarial_weight", 1.0, up_to=LARGEST_WEIGHT)
         self.prior = cast(Prior, read_choice(params, "prior", get_args(Prior)))
         self.is_clipped = read_choice(params, "lipschitz", ("clip", "gp")) == "clip"

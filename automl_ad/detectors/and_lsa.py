@@ -19,7 +19,7 @@ from automl_ad.detectors.autoencoding import Autoencoding
 from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep import BLOCK_ROWS
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_float, read_int
 from automl_ad.detectors.phases import Batch, Phase, Step
 from automl_ad.errors import TrialFailed
@@ -47,23 +47,15 @@ class AndLsa(Autoencoding):
         ScoreType(name="rec_mse", meaning="squared reconstruction error, mean over features"),
     )
     max_members_on_cpu = 1
+    # Adam at 1e-3 as for CIFAR-10; at 1e-4, as for MNIST, tables of a few batches hardly move. No
+    # number of epochs was published: as many as the search allows.
+    published = Published(n_epochs=300, batch_size=256, learning_rate=1e-3, norm="batch")
     nll_scale: Tensor
     term_low: Tensor
     term_range: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            network=NetworkSettings.read(params, n_features, norm="batch"),
-            # Adam at 1e-3 as for CIFAR-10; at 1e-4, as for MNIST, tables of a few batches hardly move. No
-            # number of epochs was published: as many as the search allows.
-            optimization=OptimizationSettings.read(
-                params, n_epochs=300, batch_size=256, learning_rate=1e-3, weight_decay=1e-7
-            ),
-        )
+        super().__init__(params, n_features, n_members, seed)
         self.latent_size = self.network.sizes[-1]
         if self.latent_size > MAX_LATENT_SIZE:
             raise TrialFailed(f"latent_size must be at most {MAX_LATENT_SIZE}, got {self.latent_size}")

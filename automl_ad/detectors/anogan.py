@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from automl_ad.detectors.base import ScoreType
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.generative import Generative
 from automl_ad.detectors.params import read_float, read_int
 from automl_ad.detectors.phases import Phase
@@ -46,18 +46,10 @@ class AnoGan(Generative):
             meaning="absolute difference of the critic's features of x and G(z), sum over features",
         ),
     )
+    published = Published(n_epochs=100, batch_size=64, learning_rate=1e-4, norm="batch")
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            network=NetworkSettings.read(params, n_features, norm="batch"),
-            optimization=OptimizationSettings.read(
-                params, n_epochs=100, batch_size=64, learning_rate=1e-4, weight_decay=1e-7
-            ),
-        )
+        super().__init__(params, n_features, n_members, seed)
         self.feature_weight = read_float(params, "feature_weight", 0.1, up_to=1.0)
         # NOTE[DIFF] 100 steps where the paper takes 500: the search is most of the cost of a trial.
         self.n_query = read_int(params, "n_query", 100)

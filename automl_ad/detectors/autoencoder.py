@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_choice
 from automl_ad.detectors.phases import Batch
 from automl_ad.detectors.plain_autoencoding import PlainAutoencoding
@@ -22,18 +22,10 @@ class Autoencoder(PlainAutoencoding):
     """Encoder and decoder trained to reproduce the rows."""
 
     name = "autoencoder"
+    published = Published(n_epochs=100, batch_size=128, learning_rate=1e-3)
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            network=NetworkSettings.read(params, n_features),
-            optimization=OptimizationSettings.read(
-                params, n_epochs=100, batch_size=128, learning_rate=1e-3, weight_decay=1e-7
-            ),
-        )
+        super().__init__(params, n_features, n_members, seed)
         self.loss = read_choice(params, "loss", ("mse", "l1", "huber"))
 
     def batch_loss(self, batch: Batch) -> Tensor:

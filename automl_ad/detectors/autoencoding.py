@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep import BLOCK_ROWS, DeepDetector
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings, Published
 from automl_ad.detectors.phases import OptimizerSpec
 from automl_ad.nn import Activation, Moments, mlp
 from automl_ad.results import Value
@@ -24,6 +25,7 @@ from automl_ad.results import Value
 class Autoencoding(DeepDetector):
     """A detector with an encoder and a decoder; `finalize` takes the mean latent code."""
 
+    published: ClassVar[Published]
     latent_activation: Activation | None = None
     """What the code layer ends in; None is linear."""
     has_free_constants = True
@@ -33,22 +35,13 @@ class Autoencoding(DeepDetector):
     latent_variance: Tensor
     latent_variance_start: Tensor
 
-    def __init__(
-        self,
-        params: Mapping[str, Value],
-        n_features: int,
-        n_members: int,
-        seed: int,
-        *,
-        network: NetworkSettings,
-        optimization: OptimizationSettings,
-    ) -> None:
+    def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
         super().__init__(params, n_features, n_members, seed)
-        self.network = network
-        self.optimization = optimization
+        self.network = NetworkSettings.read(params, n_features, self.published)
+        self.optimization = OptimizationSettings.read(params, self.published)
         generator = torch.Generator().manual_seed(seed)
         self.encoder, self.decoder = self.make_networks(n_members, generator)
-        self.register_buffer("latent_mean", torch.zeros(n_members, network.sizes[-1]))
+        self.register_buffer("latent_mean", torch.zeros(n_members, self.network.sizes[-1]))
         # Facts of the fit, not of the fitted detector: an artifact does not keep them.
         for name in ("latent_variance", "latent_variance_start"):
             self.register_buffer(name, torch.zeros(n_members), persistent=False)

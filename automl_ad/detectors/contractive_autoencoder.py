@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_choice, read_float
 from automl_ad.detectors.phases import Batch
 from automl_ad.detectors.plain_autoencoding import PlainAutoencoding
@@ -56,22 +56,14 @@ class ContractiveAutoencoder(PlainAutoencoding):
         *PlainAutoencoding.score_types[1:],
     )
     needs_whole_batches = True
+    # NOTE[DIFF] tanh where the paper has the sigmoid: the saturating activation of the search space.
+    published = Published(n_epochs=100, batch_size=128, learning_rate=1e-3, activation="tanh")
     penalty_scale: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
         # Batch normalization couples rows: a row alone has no Jacobian then (METHODS M06).
         read_choice(params, "norm", ("none", "layer"))
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            # NOTE[DIFF] tanh where the paper has the sigmoid: the saturating activation of the search space.
-            network=NetworkSettings.read(params, n_features, activation="tanh"),
-            optimization=OptimizationSettings.read(
-                params, n_epochs=100, batch_size=128, learning_rate=1e-3, weight_decay=1e-7
-            ),
-        )
+        super().__init__(params, n_features, n_members, seed)
         self.lambda_weight = read_float(params, "lambda_weight", 0.1)
         mode = read_choice(params, "mode", ("exact", "hutchinson"))
         self.is_exact = mode == "exact" and self.network.sizes[-1] <= MAX_EXACT_LATENT

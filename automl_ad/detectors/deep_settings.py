@@ -13,6 +13,20 @@ from automl_ad.results import Value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """What a method's paper, or its code, trains with: the settings that params leave open."""
+
+    n_epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float = 1e-7
+    activation: Activation = "leaky_relu"
+    norm: Norm = "none"
+    latent_size: int | None = None
+    """None: by the rule of METHODS 0.3."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkSettings:
     """Sizes of the encoder, mirrored by the decoder, and what stands between its layers."""
 
@@ -22,23 +36,20 @@ class NetworkSettings:
     norm: Norm
 
     @classmethod
-    def read(
-        cls,
-        params: Mapping[str, Value],
-        n_features: int,
-        *,
-        activation: Activation = "leaky_relu",
-        norm: Norm = "none",
-    ) -> Self:
-        """The settings in `params`; `activation` and `norm` are the detector's published ones.
+    def read(cls, params: Mapping[str, Value], n_features: int, published: Published) -> Self:
+        """The settings in `params`, else the published ones.
 
         Sizes follow METHODS 0.3 with `n_layers` and `width`, unless `hidden` names them, as in "10-4".
         Raises TrialFailed.
         """
-        with_defaults = {"activation": activation, "norm": norm, **params}
-        latent_size = read_int(params, "latent_size", default_latent_size(n_features))
+        with_defaults = {"activation": published.activation, "norm": published.norm, **params}
+        latent_size = published.latent_size or default_latent_size(n_features)
         return cls(
-            sizes=(n_features, *_read_hidden(params, n_features), latent_size),
+            sizes=(
+                n_features,
+                *_read_hidden(params, n_features),
+                read_int(params, "latent_size", latent_size),
+            ),
             activation=cast(Activation, read_choice(with_defaults, "activation", get_args(Activation))),
             norm=cast(Norm, read_choice(with_defaults, "norm", get_args(Norm))),
         )
@@ -54,21 +65,13 @@ class OptimizationSettings:
     weight_decay: float
 
     @classmethod
-    def read(
-        cls,
-        params: Mapping[str, Value],
-        *,
-        n_epochs: int,
-        batch_size: int,
-        learning_rate: float,
-        weight_decay: float,
-    ) -> Self:
-        """The settings in `params`; the arguments are the detector's published ones. Raises TrialFailed."""
+    def read(cls, params: Mapping[str, Value], published: Published) -> Self:
+        """The settings in `params`, else the published ones. Raises TrialFailed."""
         return cls(
-            n_epochs=read_int(params, "n_epochs", n_epochs),
-            batch_size=read_int(params, "batch_size", batch_size, low=2),
-            learning_rate=read_float(params, "learning_rate", learning_rate),
-            weight_decay=read_float(params, "weight_decay", weight_decay),
+            n_epochs=read_int(params, "n_epochs", published.n_epochs),
+            batch_size=read_int(params, "batch_size", published.batch_size, low=2),
+            learning_rate=read_float(params, "learning_rate", published.learning_rate),
+            weight_decay=read_float(params, "weight_decay", published.weight_decay),
         )
 
 

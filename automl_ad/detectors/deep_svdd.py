@@ -14,7 +14,7 @@ from torch import Tensor
 from automl_ad.detectors.autoencoding import Autoencoding
 from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_choice, read_float, read_int
 from automl_ad.detectors.phases import Batch, Phase, Step
 from automl_ad.errors import TrialFailed
@@ -34,24 +34,15 @@ class DeepSvdd(Autoencoding):
         ScoreType(name="dist_mean", meaning="distance of the code to the mean code"),
     )
     has_free_constants = False
+    # NOTE[DIFF] batches of 256 where the paper has 200: the search space has powers of two.
+    published = Published(n_epochs=150, batch_size=256, learning_rate=1e-4, weight_decay=5e-7, norm="batch")
     center: Tensor
     radius: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
-        network = NetworkSettings.read(params, n_features, norm="batch")
-        if network.activation == "tanh":
+        super().__init__(params, n_features, n_members, seed)
+        if self.network.activation == "tanh":
             raise TrialFailed("activation must be unbounded for deep_svdd (Proposition 3), got 'tanh'")
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            network=network,
-            # NOTE[DIFF] batches of 256 where the paper has 200: the search space has powers of two.
-            optimization=OptimizationSettings.read(
-                params, n_epochs=150, batch_size=256, learning_rate=1e-4, weight_decay=5e-7
-            ),
-        )
         self.is_soft = read_choice(params, "objective", ("hard", "soft")) == "soft"
         self.nu = read_float(params, "nu", 0.1, up_to=1.0)
         # NOTE[DIFF] the paper pretrains 150 (MNIST) or 350 epochs (CIFAR); 100 is enough for small networks.

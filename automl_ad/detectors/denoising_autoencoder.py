@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_choice, read_float
 from automl_ad.detectors.phases import Batch
 from automl_ad.detectors.plain_autoencoding import PlainAutoencoding
@@ -28,19 +28,11 @@ class DenoisingAutoencoder(PlainAutoencoding):
     """Encoder and decoder trained to restore rows from noisy ones."""
 
     name = "denoising_autoencoder"
+    published = Published(n_epochs=100, batch_size=128, learning_rate=1e-3)
     feature_std: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            network=NetworkSettings.read(params, n_features),
-            optimization=OptimizationSettings.read(
-                params, n_epochs=100, batch_size=128, learning_rate=1e-3, weight_decay=1e-7
-            ),
-        )
+        super().__init__(params, n_features, n_members, seed)
         self.corruption = cast(Corruption, read_choice(params, "corruption", get_args(Corruption)))
         self.noise_std = read_float(params, "noise_std", 0.3)
         self.corrupted_share = read_float(params, "corrupted_share", 0.25, up_to=1.0)

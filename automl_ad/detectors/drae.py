@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_float, read_int
 from automl_ad.detectors.phases import Batch, OptimizerSpec
 from automl_ad.detectors.plain_autoencoding import PlainAutoencoding
@@ -29,19 +29,13 @@ class Drae(PlainAutoencoding):
     needs_whole_batches = True  # a small last batch splits on noise
     # The code layer of golan32, the published backbone.
     latent_activation = "tanh"
+    published = Published(
+        n_epochs=250, batch_size=128, learning_rate=1e-3, weight_decay=5e-4, activation="relu", norm="batch"
+    )
     start_error: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            network=NetworkSettings.read(params, n_features, activation="relu", norm="batch"),
-            optimization=OptimizationSettings.read(
-                params, n_epochs=250, batch_size=128, learning_rate=1e-3, weight_decay=5e-4
-            ),
-        )
+        super().__init__(params, n_features, n_members, seed)
         self.lambda_weight = read_float(params, "lambda_weight", 0.1)
         # NOTE[DIFF] splits after fewer rows are not allowed: clean batches split on noise (METHODS M13).
         self.min_inlier_share = read_float(params, "min_inlier_share", 0.5, up_to=0.99)

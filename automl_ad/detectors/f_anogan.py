@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from automl_ad.detectors.base import ScoreType
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.generative import Generative
 from automl_ad.detectors.params import read_float, read_int
 from automl_ad.detectors.phases import Batch, OptimizerSpec, Phase, Step
@@ -34,29 +34,20 @@ class FAnoGan(Generative):
             meaning="squared difference of the critic's features of x and G(E(x)), mean over features",
         ),
     )
+    published = Published(n_epochs=100, batch_size=64, learning_rate=1e-4, norm="batch")
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
-        network = NetworkSettings.read(params, n_features, norm="batch")
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            network=network,
-            optimization=OptimizationSettings.read(
-                params, n_epochs=100, batch_size=64, learning_rate=1e-4, weight_decay=1e-7
-            ),
-        )
+        super().__init__(params, n_features, n_members, seed)
         self.gan_epochs = read_int(params, "pretrain_epochs", 100)
         self.feature_weight = read_float(params, "feature_weight", 1.0)
         self.encoder_learning_rate = read_float(params, "encoder_learning_rate", 5e-5)
         # NOTE[DIFF] a linear code: the published tanh cannot reach the codes beyond 1 that N(0, I) draws.
         self.encoder = mlp(
-            network.sizes,
+            self.network.sizes,
             n_members=n_members,
             generator=torch.Generator().manual_seed(seed + 1),
-            activation=network.activation,
-            norm=network.norm,
+            activation=self.network.activation,
+            norm=self.network.norm,
         )
 
     def phases(self, n_rows: int) -> Sequence[Phase]:

@@ -7,12 +7,13 @@ Shapes: S members, N rows, B rows of a block, D features, Z latent size, H units
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from automl_ad.detectors.deep import DeepDetector
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings, Published
 from automl_ad.detectors.params import read_int
 from automl_ad.detectors.phases import Batch, OptimizerSpec, Phase, Step
 from automl_ad.nn import MemberLinear, Moments, mlp
@@ -32,41 +33,33 @@ class Generative(DeepDetector):
     and flattened images, scaled in more ways than to [-1, 1].
     """
 
+    published: ClassVar[Published]
     max_members_on_cpu = 1
 
     generated_std: Tensor
 
-    def __init__(
-        self,
-        params: Mapping[str, Value],
-        n_features: int,
-        n_members: int,
-        seed: int,
-        *,
-        network: NetworkSettings,
-        optimization: OptimizationSettings,
-    ) -> None:
+    def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
         super().__init__(params, n_features, n_members, seed)
-        self.network = network
-        self.optimization = optimization
+        self.network = NetworkSettings.read(params, n_features, self.published)
+        self.optimization = OptimizationSettings.read(params, self.published)
         self.n_critic = read_int(params, "n_critic", 5)
         weights = torch.Generator().manual_seed(seed)
         self.generator = mlp(
-            network.sizes[::-1],
+            self.network.sizes[::-1],
             n_members=n_members,
             generator=weights,
-            activation=network.activation,
-            norm=network.norm,
+            activation=self.network.activation,
+            norm=self.network.norm,
         )
         # No norm: the penalty is one of each row by itself, and batch normalization would tie rows together.
         self.critic_features = mlp(
-            network.sizes[:-1],
+            self.network.sizes[:-1],
             n_members=n_members,
             generator=weights,
-            activation=network.activation,
-            output=network.activation,
+            activation=self.network.activation,
+            output=self.network.activation,
         )
-        self.critic_output = MemberLinear(network.sizes[-2], 1, n_members=n_members, generator=weights)
+        self.critic_output = MemberLinear(self.network.sizes[-2], 1, n_members=n_members, generator=weights)
         # A fact of the fit, not of the fitted detector: an artifact does not keep it.
         self.register_buffer("generated_std", torch.zeros(n_members), persistent=False)
 

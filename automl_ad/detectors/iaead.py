@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from automl_ad.detectors.base import ScoreType
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.joint import JointDetector
 from automl_ad.detectors.params import read_float
 from automl_ad.detectors.phases import Batch, Phase, Step
@@ -34,20 +34,12 @@ class Iaead(JointDetector):
         ),
     )
     latent_activation = "tanh"
+    published = Published(n_epochs=250, batch_size=256, learning_rate=1e-3, activation="relu", norm="batch")
     center: Tensor
     radius: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            network=NetworkSettings.read(params, n_features, activation="relu", norm="batch"),
-            optimization=OptimizationSettings.read(
-                params, n_epochs=250, batch_size=256, learning_rate=1e-3, weight_decay=1e-7
-            ),
-        )
+        super().__init__(params, n_features, n_members, seed)
         self.lambda_weight = read_float(params, "lambda_weight", 5e-5)
         self.gamma.fill_(self.lambda_weight)
         self.nu = read_float(params, "nu", 1.0, up_to=1.0)

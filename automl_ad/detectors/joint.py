@@ -13,7 +13,6 @@ from torch import Tensor
 
 from automl_ad.detectors.autoencoding import Autoencoding
 from automl_ad.detectors.codes import Codes
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
 from automl_ad.nn import Moments
 from automl_ad.nn.hypersphere import squared_distance
 from automl_ad.results import Value
@@ -38,17 +37,8 @@ class JointDetector(Autoencoding):
     balance_start: Tensor
     balance_end: Tensor
 
-    def __init__(
-        self,
-        params: Mapping[str, Value],
-        n_features: int,
-        n_members: int,
-        seed: int,
-        *,
-        network: NetworkSettings,
-        optimization: OptimizationSettings,
-    ) -> None:
-        super().__init__(params, n_features, n_members, seed, network=network, optimization=optimization)
+    def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
+        super().__init__(params, n_features, n_members, seed)
         self.register_buffer("gamma", torch.ones(n_members))
         for name in ("balance_start", "balance_end"):
             self.register_buffer(name, torch.zeros(n_members), persistent=False)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep import BLOCK_ROWS
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_choice, read_float, read_int
 from automl_ad.detectors.phases import Batch
 from automl_ad.detectors.plain_autoencoding import PlainAutoencoding
@@ -54,20 +54,12 @@ class Memae(PlainAutoencoding):
         *PlainAutoencoding.score_types,
         ScoreType(name="rec_plus_entropy", meaning="the loss of the row: rec_mse + alpha * entropy"),
     )
+    # The paper's network for tables: tanh, no normalization.
+    published = Published(n_epochs=100, batch_size=128, learning_rate=1e-4, activation="tanh")
     entropy_weight: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            # The paper's network for tables: tanh, no normalization.
-            network=NetworkSettings.read(params, n_features, activation="tanh"),
-            optimization=OptimizationSettings.read(
-                params, n_epochs=100, batch_size=128, learning_rate=1e-4, weight_decay=1e-7
-            ),
-        )
+        super().__init__(params, n_features, n_members, seed)
         self.alpha = read_float(params, "alpha", 2e-4)
         self.memory = self._make_memory(params)
         self.register_buffer("entropy_weight", torch.full((n_members,), self.alpha))

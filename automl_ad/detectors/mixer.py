@@ -17,7 +17,7 @@ from automl_ad.detectors.autoencoding import Autoencoding
 from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep import BLOCK_ROWS
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_float, read_int
 from automl_ad.detectors.phases import Batch, Phase, Step
 from automl_ad.nn.classifier import MemberClassifier
@@ -51,6 +51,10 @@ class Mixer(Autoencoding):
         ),
         ScoreType(name="rec_mse", meaning="squared reconstruction error, mean over features"),
     )
+    # NOTE[DIFF] leaky ReLU of slope 0.01 where the paper has 0.2, dense layers for convolutions.
+    # NOTE[DIFF] a fixed number of epochs at one learning rate: the paper stops, and lowers the rate,
+    # by the F1 score of labelled rows.
+    published = Published(n_epochs=100, batch_size=128, learning_rate=1e-3, weight_decay=1e-6, norm="batch")
     groups_SN: Tensor
     error_scale: Tensor
     group_mean: Tensor
@@ -58,19 +62,7 @@ class Mixer(Autoencoding):
     group_threshold: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            # NOTE[DIFF] leaky ReLU of slope 0.01 where the paper has 0.2, dense layers for convolutions.
-            network=NetworkSettings.read(params, n_features, norm="batch"),
-            # NOTE[DIFF] a fixed number of epochs at one learning rate: the paper stops, and lowers the rate,
-            # by the F1 score of labelled rows.
-            optimization=OptimizationSettings.read(
-                params, n_epochs=100, batch_size=128, learning_rate=1e-3, weight_decay=1e-6
-            ),
-        )
+        super().__init__(params, n_features, n_members, seed)
         self.n_groups = read_int(params, "n_groups", 5)
         self.ce_weight = read_float(params, "ce_weight", 3.0)
         self.alpha = read_float(params, "alpha", 0.65, up_to=1.0)

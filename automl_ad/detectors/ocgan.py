@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from automl_ad.detectors.autoencoding import Autoencoding
 from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_choice, read_float
 from automl_ad.detectors.phases import Batch, OptimizerSpec, Phase, Step
-from automl_ad.nn import Moments, mlp
+from automl_ad.nn import mlp
 from automl_ad.nn.adversarial import draw_prior, judged_fake, judged_real, moments_at_rest
 from automl_ad.results import Value
 
@@ -45,20 +45,12 @@ class Ocgan(Autoencoding):
     max_members_on_cpu = 1
     # NOTE[DIFF] the paper's; the authors' code leaves tanh off by default, though its draws are in (-1, 1).
     latent_activation = "tanh"
+    # NOTE[DIFF] a little weight decay where the authors' code has none: the bound of the search.
+    published = Published(n_epochs=N_EPOCHS, batch_size=512, learning_rate=2e-4)
     error_start: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            network=NetworkSettings.read(params, n_features),
-            # NOTE[DIFF] a little weight decay where the authors' code has none: the bound of the search.
-            optimization=OptimizationSettings.read(
-                params, n_epochs=N_EPOCHS, batch_size=512, learning_rate=2e-4, weight_decay=1e-7
-            ),
-        )
+        super().__init__(params, n_features, n_members, seed)
         self.reconstruction_weight = read_float(params, "reconstruction_weight", 500.0)
         self.noise = read_float(params, "noise", 0.2)
         self.is_mining = read_choice(params, "mining", ("on", "off")) == "on"
@@ -84,10 +76,7 @@ class Ocgan(Autoencoding):
     def start(self, x_ND: Tensor) -> None:
         """Take the error of the untrained network, the unit of the reconstruction loss."""
         super().start(x_ND)
-        errors = Moments()
-        for codes in self.blocks(x_ND):
-            errors.add(codes.mean_square_SB.unsqueeze(-1))
-        self.error_start.copy_(errors.mean_SF.squeeze(1).clamp(min=torch.finfo(torch.float32).tiny))
+        self.error_start.copy_(self.mean_error(x_ND).clamp(min=torch.finfo(torch.float32).tiny))
 
     def phases(self, n_rows: int) -> Sequence[Phase]:
         """One phase of two steps: the autoencoder, then its three opponents."""

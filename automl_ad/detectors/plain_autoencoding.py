@@ -17,7 +17,6 @@ from torch import Tensor
 from automl_ad.detectors.autoencoding import Autoencoding
 from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
 from automl_ad.detectors.phases import Batch, Phase, Step
 from automl_ad.nn import Moments
 from automl_ad.results import Value
@@ -45,18 +44,9 @@ class PlainAutoencoding(Autoencoding):
     residual_variance: Tensor
     latent_whitener: Tensor
 
-    def __init__(
-        self,
-        params: Mapping[str, Value],
-        n_features: int,
-        n_members: int,
-        seed: int,
-        *,
-        network: NetworkSettings,
-        optimization: OptimizationSettings,
-    ) -> None:
-        super().__init__(params, n_features, n_members, seed, network=network, optimization=optimization)
-        latent_size = network.sizes[-1]
+    def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
+        super().__init__(params, n_features, n_members, seed)
+        latent_size = self.network.sizes[-1]
         self.register_buffer("residual_variance", torch.ones(n_members, n_features))
         self.register_buffer("latent_whitener", torch.eye(latent_size).repeat(n_members, 1, 1))
 

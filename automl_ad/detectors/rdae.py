@@ -14,7 +14,7 @@ from torch import Tensor
 
 from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep import BLOCK_ROWS
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_choice, read_float, read_int
 from automl_ad.detectors.phases import Batch, Phase
 from automl_ad.detectors.plain_autoencoding import PlainAutoencoding
@@ -34,21 +34,13 @@ class Rdae(PlainAutoencoding):
     name = "rdae"
     # NOTE[DIFF] tanh, a sigmoid up to scale, for the published sigmoid; untied weights, linear output.
     latent_activation = "tanh"
+    # NOTE[DIFF] the published 20 rounds, but of 5 epochs, not 50: our networks go on from round to
+    # round where the published ones begin anew. Batches of 128 where the code has 133.
+    published = Published(n_epochs=100, batch_size=128, learning_rate=1e-3, activation="tanh")
     sparse_part: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            network=NetworkSettings.read(params, n_features, activation="tanh"),
-            # NOTE[DIFF] the published 20 rounds, but of 5 epochs, not 50: our networks go on from round to
-            # round where the published ones begin anew. Batches of 128 where the code has 133.
-            optimization=OptimizationSettings.read(
-                params, n_epochs=100, batch_size=128, learning_rate=1e-3, weight_decay=1e-7
-            ),
-        )
+        super().__init__(params, n_features, n_members, seed)
         # The autoencoder sees nothing of the data once S has it all: never more than half (METHODS M14).
         self.outlier_share = read_float(params, "outlier_share", 0.05, up_to=0.5)
         self.is_by_row = read_choice(params, "sparsity", ("l21", "l1")) == "l21"

@@ -15,7 +15,7 @@ from automl_ad.detectors.autoencoding import Autoencoding
 from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep import BLOCK_ROWS
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_choice, read_float
 from automl_ad.detectors.phases import Batch, OptimizerSpec, Phase, Step
 from automl_ad.nn import Moments, default_latent_size
@@ -36,24 +36,14 @@ class Rsrae(Autoencoding):
         ScoreType(name="cosine_distance", meaning="1 - cosine of row and reconstruction"),
         ScoreType(name="rec_norm", meaning="length of the residual: the reconstruction loss of the row"),
     )
+    published = Published(n_epochs=200, batch_size=128, learning_rate=2.5e-4, activation="tanh", norm="batch")
     encoder: SubspaceEncoder
     loss_scales: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
         # NOTE[DIFF] a subspace of 10 as published, but smaller where that would be no bottleneck.
         subspace_size = min(PUBLISHED_SIZE, default_latent_size(n_features))
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            network=NetworkSettings.read(
-                {"latent_size": subspace_size, **params}, n_features, activation="tanh", norm="batch"
-            ),
-            optimization=OptimizationSettings.read(
-                params, n_epochs=200, batch_size=128, learning_rate=2.5e-4, weight_decay=1e-7
-            ),
-        )
+        super().__init__({"latent_size": subspace_size, **params}, n_features, n_members, seed)
         self.mode = read_choice(params, "mode", ("alternate", "sum"))
         self.subspace_lr_factor = read_float(params, "subspace_lr_factor", 10.0)
         self.projection_weight = read_float(params, "projection_weight", 0.1)

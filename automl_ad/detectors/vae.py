@@ -17,7 +17,7 @@ from automl_ad.detectors.autoencoding import Autoencoding
 from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep import BLOCK_ROWS
-from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings
+from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.gaussian_codes import GaussianCodes, GaussianDecoder
 from automl_ad.detectors.params import read_choice, read_float
 from automl_ad.detectors.phases import Batch, OptimizerSpec, Phase, Step
@@ -44,20 +44,14 @@ class Vae(Autoencoding):
         ScoreType(name="rec_mse", meaning="squared reconstruction error, mean over features"),
         ScoreType(name="latent_dist_mean", meaning="distance of the mean code to the mean of those"),
     )
+    published = Published(
+        n_epochs=100, batch_size=128, learning_rate=1e-3, weight_decay=1e-4, activation="relu", norm="batch"
+    )
     decoder: GaussianDecoder
     divergence: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
-        super().__init__(
-            params,
-            n_features,
-            n_members,
-            seed,
-            network=NetworkSettings.read(params, n_features, activation="relu", norm="batch"),
-            optimization=OptimizationSettings.read(
-                params, n_epochs=100, batch_size=128, learning_rate=1e-3, weight_decay=1e-4
-            ),
-        )
+        super().__init__(params, n_features, n_members, seed)
         self.beta = read_float(params, "beta", 1.0)
         self.kl_warmup = read_choice(params, "kl_warmup", ("none", "linear"))
         n_epochs = self.optimization.n_epochs
