@@ -62,5 +62,12 @@ def _stability(result: TrialResult, checkpoint: int) -> float:
         return float("nan")
     last = alive_SE[:, -1]
     before = alive_SE[:, -1 - round(LAST_SHARE * alive_SE.shape[1])]
-    scale = max(np.abs(before.mean()), np.abs(last.mean()), np.finfo(np.float64).tiny)
+    scale = max(_scale(alive_SE.mean(axis=0), before.mean(), last.mean()), np.finfo(np.float64).tiny)
     return float((np.abs(last.mean() - before.mean()) + last.std()) / scale)
+
+
+def _scale(mean_E: npt.NDArray[np.float64], before: float, last: float) -> float:
+    """What a change is relative to: the loss, or, where the loss has no zero, its range over the phase."""
+    if mean_E.min() >= 0:
+        return max(before, last)
+    return float(np.ptp(mean_E))  # a log-likelihood, a critic's distance: adding a constant changes nothing

@@ -135,6 +135,7 @@ class AdversarialAutoencoder(Autoencoding):
         return judged_SB1.squeeze(-1)
 
     def _critic_loss(self, batch: Batch) -> Tensor:
+        # NOTE[DIFF] with batch normalization, codes as they are scored, by the running moments.
         with torch.no_grad(), moments_at_rest(self.encoder):
             z_SBZ = self.codes(batch.x_BD).z_SBZ
         prior_SBZ = self._draw(len(batch.x_BD), batch.generator).expand_as(z_SBZ)

@@ -18,12 +18,11 @@ from torch.nn import functional as F
 from automl_ad.detectors.autoencoding import Autoencoding
 from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
-from automl_ad.detectors.deep import BLOCK_ROWS
+from automl_ad.detectors.deep import row_moments
 from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_float, read_int
 from automl_ad.detectors.phases import Batch, Phase, Step
 from automl_ad.errors import TrialFailed
-from automl_ad.nn import Moments
 from automl_ad.nn.masked import masked_mlp
 from automl_ad.results import Value
 
@@ -95,11 +94,8 @@ class AndLsa(Autoencoding):
 
     def _cost_of_guessing(self, x_ND: Tensor) -> tuple[float, float]:
         """What uniform bins cost in nats, and what the mean row costs in mean squared error."""
-        moments = Moments()
-        for x_BD in torch.split(x_ND, BLOCK_ROWS):
-            moments.add(x_BD.unsqueeze(0))
         # Rows all alike have no unit of their own.
-        return self.latent_size * math.log(self.n_bins), float(moments.variance_SF.mean()) or 1.0
+        return self.latent_size * math.log(self.n_bins), float(row_moments(x_ND).variance_SF.mean()) or 1.0
 
     def phases(self, n_rows: int) -> Sequence[Phase]:
         """One phase, one step that trains all three networks."""

@@ -1,15 +1,14 @@
-"""The family `reconstruction + hypersphere`: an encoder, a decoder, and what is read from both.
+"""Detectors with an encoder and a decoder: how both are built, and what is read from codes and residuals.
 
-Autoencoder, Deep SVDD, IAEAD and DASVDD are points of it (METHODS 4.3). Units: a reconstruction error is a
-mean over features, a latent distance a sum over coordinates (METHODS 0.1).
-Shapes: S members, N rows, B rows of a block, D features, Z latent size.
+Units: a reconstruction error is a mean over features, a latent distance a sum over coordinates (METHODS
+0.1). Shapes: S members, N rows, B rows of a block, D features, Z latent size.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -93,9 +92,11 @@ class Autoencoding(DeepDetector):
         distance_SB: Tensor = torch.linalg.vector_norm(codes.z_SBZ - self.latent_mean.unsqueeze(1), dim=-1)
         return distance_SB
 
-    def adam(self) -> OptimizerSpec:
+    def adam(self, **options: Any) -> OptimizerSpec:
         """The optimizer of the networks."""
-        return OptimizerSpec(lr=self.optimization.learning_rate, weight_decay=self.optimization.weight_decay)
+        return OptimizerSpec(
+            lr=self.optimization.learning_rate, weight_decay=self.optimization.weight_decay, options=options
+        )
 
     def network_parameters(self) -> list[nn.Parameter]:
         """Encoder and decoder."""

@@ -21,7 +21,7 @@ class Codes:
 
     @property
     def x_BD(self) -> Tensor:
-        """The rows."""
+        """The rows, [B, D], or [S, B, D] where members see rows of their own."""
         return self._x_BD
 
     @cached_property

@@ -7,14 +7,13 @@ Shapes: S members, N rows, B rows of a batch or block, D features, Z latent size
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_choice, read_float
@@ -47,14 +46,13 @@ class JacobianCodes(Codes):
 
 
 class ContractiveAutoencoder(PlainAutoencoding):
-    """Encoder and decoder trained to reproduce the rows, the encoder as insensitive as that allows."""
+    """Encoder and decoder trained to reproduce the rows, the encoder as insensitive as that allows.
+
+    The Jacobian of a row is no score: a saturated encoder is flat far outside of the data, so the strangest
+    rows would have the smallest.
+    """
 
     name = "contractive_autoencoder"
-    score_types = (
-        PlainAutoencoding.score_types[0],
-        ScoreType(name="jac_norm", meaning="||dE/dx||_F^2 at the row: how far its code moves when it does"),
-        *PlainAutoencoding.score_types[1:],
-    )
     needs_whole_batches = True
     # NOTE[DIFF] tanh where the paper has the sigmoid: the saturating activation of the search space.
     published = Published(n_epochs=100, batch_size=128, learning_rate=1e-3, activation="tanh")
@@ -73,15 +71,18 @@ class ContractiveAutoencoder(PlainAutoencoding):
         """Measure the weight with which the penalty equals the reconstruction error at the start."""
         super().start(x_ND)
         codes = self.codes(x_ND[:: max(1, len(x_ND) // SCALE_ROWS)])
-        contraction_S = self._contraction(codes.jacobian2_SB, codes)
+        probes = torch.Generator(x_ND.device).manual_seed(self.seed)
+        contraction_S = self._contraction(self._jacobian2(codes, probes), codes)
         self.penalty_scale.copy_(codes.mean_square_SB.mean(1) / contraction_S)
 
     def batch_loss(self, batch: Batch) -> Tensor:
         """[S], reconstruction error plus the weighted penalty."""
         codes = self.codes(batch.x_BD)
-        jacobian2_SB = codes.jacobian2_SB if self.is_exact else codes.probed_jacobian2(batch.generator)
-        penalty_S = self.penalty_scale * self._contraction(jacobian2_SB, codes)
+        penalty_S = self.penalty_scale * self._contraction(self._jacobian2(codes, batch.generator), codes)
         return codes.mean_square_SB.mean(1) + self.lambda_weight * penalty_S
+
+    def _jacobian2(self, codes: JacobianCodes, generator: torch.Generator) -> Tensor:
+        return codes.jacobian2_SB if self.is_exact else codes.probed_jacobian2(generator)
 
     def _contraction(self, jacobian2_SB: Tensor, codes: Codes) -> Tensor:
         """[S], the mean squared Jacobian norm per latent variance: free of the scale of the codes."""
@@ -95,7 +96,3 @@ class ContractiveAutoencoder(PlainAutoencoding):
     def codes(self, x_BD: Tensor) -> JacobianCodes:
         """The rows as the networks see them, and how the encoder stretches there."""
         return JacobianCodes(self.encoder, self.decoder, x_BD)
-
-    def readings(self) -> Mapping[str, Callable[[Codes], Tensor]]:
-        """Score type -> how to read it, [S, B]."""
-        return {**super().readings(), "jac_norm": lambda codes: cast(JacobianCodes, codes).jacobian2_SB}

@@ -19,14 +19,11 @@ from automl_ad.detectors.params import read_float, read_int
 from automl_ad.detectors.phases import Batch, Phase, Step
 from automl_ad.nn import MemberLinear
 from automl_ad.nn.mixture import MixtureMoments, energy, factor, inverse_variances
-from automl_ad.nn.similarity import cosine, relative_error
+from automl_ad.nn.similarity import cosine, relative_error, short_length
 from automl_ad.results import Value
 
 ESTIMATOR_SIZE = 10
 DROPOUT = 0.5
-FLOOR_SHARE = 0.1
-"""Of the median length of a row. A shorter row has no direction to speak of, and a row of zeros, such as a
-black image, would have a relative error of 1e8: one such row would be the whole covariance."""
 
 
 class Dagmm(Autoencoding):
@@ -63,8 +60,7 @@ class Dagmm(Autoencoding):
     def start(self, x_ND: Tensor) -> None:
         """Measure what is a short row and how large the untrained reconstruction error is."""
         super().start(x_ND)
-        length_N = torch.linalg.vector_norm(x_ND, dim=1)
-        self.norm_floor.fill_((FLOOR_SHARE * length_N.median()).clamp(min=1e-8))
+        self.norm_floor.fill_(short_length(x_ND))
         self.reconstruction_scale.copy_(self.mean_error(x_ND).clamp(min=1e-12))
 
     def phases(self, n_rows: int) -> Sequence[Phase]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from automl_ad.detectors.base import Detector
 from automl_ad.detectors.phases import Phase
 from automl_ad.errors import ArtifactError
+from automl_ad.nn import Moments
 from automl_ad.results import Arrays, Value
 
 BLOCK_ROWS = 2_048
@@ -157,6 +158,14 @@ class DeepDetector(Detector, nn.Module):
     def n_parameters(self) -> int:
         """Number of fitted values of one member."""
         return sum(tensor[0].numel() for tensor in self.kept_tensors().values())
+
+
+def row_moments(x_ND: Tensor) -> Moments:
+    """Mean and variance of every feature over all rows, as of one member."""
+    moments = Moments()
+    for x_BD in torch.split(x_ND, BLOCK_ROWS):
+        moments.add(x_BD.unsqueeze(0))
+    return moments
 
 
 def _require(holds: bool, rule: str) -> None:

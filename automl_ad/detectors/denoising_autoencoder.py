@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from automl_ad.detectors.deep import row_moments
 from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_choice, read_float
 from automl_ad.detectors.phases import Batch
 from automl_ad.detectors.plain_autoencoding import PlainAutoencoding
-from automl_ad.nn import Moments
 from automl_ad.results import Value
 
 Corruption = Literal["gauss", "mask", "swap"]
@@ -41,9 +41,7 @@ class DenoisingAutoencoder(PlainAutoencoding):
     def start(self, x_ND: Tensor) -> None:
         """Measure every feature's standard deviation, the unit of the Gaussian noise."""
         super().start(x_ND)
-        moments = Moments()
-        moments.add(x_ND.unsqueeze(0))
-        self.feature_std.copy_(moments.variance_SF.sqrt())
+        self.feature_std.copy_(row_moments(x_ND).variance_SF.sqrt())
 
     def batch_loss(self, batch: Batch) -> Tensor:
         """[S], the squared error of the restored rows to the clean ones."""
@@ -70,7 +68,7 @@ def with_gauss(x_BD: Tensor, std_D: Tensor, generator: torch.Generator) -> Tenso
 
 
 def with_mask(x_BD: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """The rows with this share of their values set to 0, the centre of a z-scored feature."""
+    """The rows with this share of their values set to 0: the centre if z-scored, the lowest if min-maxed."""
     # NOTE[DIFF] every value by itself with probability `share`, not exactly that share of every row: few
     # features could not have a small share.
     return x_BD.masked_fill(_chosen(x_BD, share, generator), 0.0)

@@ -7,6 +7,7 @@ Shapes: S members, B rows.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,16 +40,13 @@ class Drae(PlainAutoencoding):
         self.lambda_weight = read_float(params, "lambda_weight", 0.1)
         # NOTE[DIFF] splits after fewer rows are not allowed: clean batches split on noise (METHODS M13).
         self.min_inlier_share = read_float(params, "min_inlier_share", 0.5, up_to=0.99)
-        self.start_epoch = read_int(params, "start_epoch", 0, low=0)
+        # Within the first half, or the split would never be made.
+        self.start_epoch = min(read_int(params, "start_epoch", 0, low=0), self.optimization.n_epochs // 2)
         self.register_buffer("start_error", torch.ones(n_members), persistent=False)
 
-    def adam(self) -> OptimizerSpec:
+    def adam(self, **options: Any) -> OptimizerSpec:
         """The optimizer of the networks, with the published epsilon."""
-        return OptimizerSpec(
-            lr=self.optimization.learning_rate,
-            weight_decay=self.optimization.weight_decay,
-            options={"eps": ADAM_EPSILON},
-        )
+        return super().adam(eps=ADAM_EPSILON, **options)
 
     def start(self, x_ND: Tensor) -> None:
         """Take the error before training, the unit of lambda."""

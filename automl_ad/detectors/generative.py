@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from automl_ad.detectors.deep import DeepDetector
+from automl_ad.detectors.deep import DeepDetector, row_moments
 from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings, Published
 from automl_ad.detectors.params import read_int
 from automl_ad.detectors.phases import Batch, OptimizerSpec, Phase, Step
@@ -119,10 +119,10 @@ class Generative(DeepDetector):
     def finalize(self, x_ND: Tensor) -> None:
         """Compare the spread of generated rows with that of the rows."""
         noise = torch.Generator(x_ND.device).manual_seed(self.seed)
-        rows, generated = Moments(), Moments()
-        rows.add(x_ND.unsqueeze(0))
+        generated = Moments()
         generated.add(self.generate(N_GENERATED, noise))
-        spread_S = generated.variance_SF.mean(1) / rows.variance_SF.mean(1)
+        spread = row_moments(x_ND).variance_SF.mean(1).clamp(min=1e-12)
+        spread_S = generated.variance_SF.mean(1) / spread
         self.generated_std.copy_(spread_S.sqrt())
 
     def kept_tensors(self) -> dict[str, Tensor]:

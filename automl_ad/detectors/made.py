@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from automl_ad.detectors.base import ScoreType
-from automl_ad.detectors.deep import BLOCK_ROWS, DeepDetector
+from automl_ad.detectors.deep import DeepDetector, row_moments
 from automl_ad.detectors.deep_settings import NetworkSettings, OptimizationSettings, Published
 from automl_ad.detectors.params import read_choice, read_float, read_int
 from automl_ad.detectors.phases import Batch, OptimizerSpec, Phase, Step
-from automl_ad.nn import MemberLinear, Moments
+from automl_ad.nn import MemberLinear
 from automl_ad.nn.masked import masked_mlp
 from automl_ad.results import Value
 
@@ -101,9 +101,7 @@ class Made(DeepDetector):
     def start(self, x_ND: Tensor) -> None:
         """Take mean and standard deviation of every column."""
         super().start(x_ND)
-        moments = Moments()
-        for x_BD in torch.split(x_ND, BLOCK_ROWS):
-            moments.add(x_BD.unsqueeze(0))
+        moments = row_moments(x_ND)
         mean, std = moments.mean_SF, moments.variance_SF.sqrt()
         self.column_mean.copy_(mean)
         self.column_std.copy_(torch.where(std > CONSTANT_SHARE * mean.abs(), std, 1.0))

@@ -110,14 +110,14 @@ class Mixer(Autoencoding):
         return [warmup, joint] if n_warmup else [joint]
 
     def _step(self, loss: Callable[[Batch], Tensor], parameters: Sequence[nn.Parameter]) -> Step:
-        optimizer = replace(self.adam(), options={"eps": 1e-6})
-        return Step(name="weights", loss=loss, parameters=parameters, optimizer=optimizer)
+        return Step(name="weights", loss=loss, parameters=parameters, optimizer=self.adam(eps=1e-6))
 
     def start(self, x_ND: Tensor) -> None:
         """Take the groups that are known, and the scale of the error."""
         super().start(x_ND)
         groups_N = self.groups_N
         if groups_N is None:
+            self._resize(read_int(self.params, "n_groups", 5))
             groups_N = torch.zeros(len(x_ND), dtype=torch.int64, device=x_ND.device)  # until `_begin`
         else:
             self._resize(int(groups_N.max()) + 1)

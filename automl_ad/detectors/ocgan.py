@@ -17,7 +17,7 @@ from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.params import read_choice, read_float
-from automl_ad.detectors.phases import Batch, OptimizerSpec, Phase, Step
+from automl_ad.detectors.phases import Batch, Phase, Step
 from automl_ad.nn import mlp
 from automl_ad.nn.adversarial import draw_prior, judged_fake, judged_real, moments_at_rest
 from automl_ad.results import Value
@@ -100,12 +100,7 @@ class Ocgan(Autoencoding):
         ]
 
     def _step(self, name: str, loss: Callable[[Batch], Tensor], parameters: Sequence[nn.Parameter]) -> Step:
-        optimizer = OptimizerSpec(
-            lr=self.optimization.learning_rate,
-            weight_decay=self.optimization.weight_decay,
-            options={"betas": (0.5, 0.999)},
-        )
-        return Step(name=name, loss=loss, parameters=parameters, optimizer=optimizer)
+        return Step(name=name, loss=loss, parameters=parameters, optimizer=self.adam(betas=(0.5, 0.999)))
 
     def _autoencoder_loss(self, batch: Batch) -> Tensor:
         """[S], error + (10 * latent + visual) / lambda.

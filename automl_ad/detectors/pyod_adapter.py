@@ -28,7 +28,11 @@ INSTALL = "install the extra: pip install 'automl-ad[pyod]'"
 
 
 class PyodDetector(ClosedFormDetector):
-    """One PyOD class behind our interface; `pyod_detector` makes the subclass for a name."""
+    """One PyOD class behind our interface; `pyod_detector` makes the subclass for a name.
+
+    Some of them (ECOD, COPOD, LMDD, SOS) rank a row among those it is scored with: a score then holds for one
+    call only, and pseudo-anomalies, scored apart from the panel, say less than they do of our detectors.
+    """
 
     score_types = (ScoreType(name="decision", meaning="PyOD's decision_function"),)
     outside: ClassVar[type[Any]]

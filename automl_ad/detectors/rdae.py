@@ -44,7 +44,8 @@ class Rdae(PlainAutoencoding):
         # The autoencoder sees nothing of the data once S has it all: never more than half (METHODS M14).
         self.outlier_share = read_float(params, "outlier_share", 0.05, up_to=0.5)
         self.is_by_row = read_choice(params, "sparsity", ("l21", "l1")) == "l21"
-        self.inner = read_int(params, "inner", 5)
+        # Five rounds at least, or S would never be taken.
+        self.inner = min(read_int(params, "inner", 5), max(1, self.optimization.n_epochs // 5))
         self.register_buffer("sparse_part", torch.zeros(n_members, 0, n_features), persistent=False)
 
     def phases(self, n_rows: int) -> Sequence[Phase]:

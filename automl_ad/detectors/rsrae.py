@@ -15,16 +15,14 @@ from automl_ad.detectors.autoencoding import Autoencoding
 from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
 from automl_ad.detectors.deep import BLOCK_ROWS
-from automl_ad.detectors.deep_settings import Published
+from automl_ad.detectors.deep_settings import NetworkSettings, Published
 from automl_ad.detectors.params import read_choice, read_float
 from automl_ad.detectors.phases import Batch, OptimizerSpec, Phase, Step
 from automl_ad.nn import Moments, default_latent_size
-from automl_ad.nn.similarity import cosine
+from automl_ad.nn.similarity import direction_distance, short_length
 from automl_ad.nn.subspace import SubspaceEncoder, distance_to_subspace, orthogonality_loss
 from automl_ad.results import Value
 
-NORM_FLOOR = 1e-6
-"""What a shorter row or reconstruction counts as in the cosine (METHODS M17)."""
 PUBLISHED_SIZE = 10
 
 
@@ -38,16 +36,22 @@ class Rsrae(Autoencoding):
     )
     published = Published(n_epochs=200, batch_size=128, learning_rate=2.5e-4, activation="tanh", norm="batch")
     encoder: SubspaceEncoder
+    norm_floor: Tensor
     loss_scales: Tensor
 
     def __init__(self, params: Mapping[str, Value], n_features: int, n_members: int, seed: int) -> None:
         # NOTE[DIFF] a subspace of 10 as published, but smaller where that would be no bottleneck.
-        subspace_size = min(PUBLISHED_SIZE, default_latent_size(n_features))
-        super().__init__({"latent_size": subspace_size, **params}, n_features, n_members, seed)
+        with_default = {"latent_size": min(PUBLISHED_SIZE, default_latent_size(n_features)), **params}
+        *_, n_backbone, wanted = NetworkSettings.read(with_default, n_features, self.published).sizes
+        # At most half of what the backbone puts out: A cannot have more orthonormal columns than rows, and a
+        # square one leaves nothing outside of the subspace.
+        subspace_size = min(wanted, max(1, n_backbone // 2))
+        super().__init__({**params, "latent_size": subspace_size}, n_features, n_members, seed)
         self.mode = read_choice(params, "mode", ("alternate", "sum"))
         self.subspace_lr_factor = read_float(params, "subspace_lr_factor", 10.0)
         self.projection_weight = read_float(params, "projection_weight", 0.1)
         self.orthogonality_weight = read_float(params, "orthogonality_weight", 0.1)
+        self.register_buffer("norm_floor", torch.ones(n_members))
         self.register_buffer("loss_scales", torch.ones(n_members, 2), persistent=False)
 
     def make_networks(self, n_members: int, generator: torch.Generator) -> tuple[nn.Module, nn.Module]:
@@ -61,8 +65,9 @@ class Rsrae(Autoencoding):
         return encoder, self.make_stack(sizes[::-1], n_members, generator)
 
     def start(self, x_ND: Tensor) -> None:
-        """Measure the untrained reconstruction and projection losses: the units of their sum."""
+        """Measure what is a short row, and the untrained losses: the units of their sum."""
         super().start(x_ND)
+        self.norm_floor.fill_(short_length(x_ND))
         terms = Moments()
         for x_BD in torch.split(x_ND, BLOCK_ROWS):
             terms.add(self._row_terms(x_BD))
@@ -130,14 +135,13 @@ class Rsrae(Autoencoding):
 
     def readings(self) -> Mapping[str, Callable[[Codes], Tensor]]:
         """Score type -> how to read it, [S, B]."""
-        return {"cosine_distance": _cosine_distance, "rec_norm": _residual_length}
+        return {"cosine_distance": self._cosine_distance, "rec_norm": _residual_length}
 
-
-def _cosine_distance(codes: Codes) -> Tensor:
-    # In float64: well reconstructed rows differ by less than float32 resolves near 1.
-    restored_SBD = codes.restored_SBD.double()
-    floor_S = restored_SBD.new_full((len(restored_SBD),), NORM_FLOOR)
-    return 1 - cosine(codes.x_BD.double(), restored_SBD, floor_S)
+    def _cosine_distance(self, codes: Codes) -> Tensor:
+        # NOTE[DIFF] the official code scales every row to length 1 first; here a row shorter than a tenth of
+        # the median is not: it has no direction to miss. In float64: well reconstructed rows differ by
+        # less than float32 resolves.
+        return direction_distance(codes.x_BD.double(), codes.restored_SBD.double(), self.norm_floor.double())
 
 
 def _residual_length(codes: Codes) -> Tensor:

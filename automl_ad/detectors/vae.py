@@ -8,7 +8,8 @@ Shapes: S members, N rows, B rows of a block, D features, Z latent size.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from automl_ad.detectors.autoencoding import Autoencoding
 from automl_ad.detectors.base import ScoreType
 from automl_ad.detectors.codes import Codes
-from automl_ad.detectors.deep import BLOCK_ROWS
+from automl_ad.detectors.deep import BLOCK_ROWS, row_moments
 from automl_ad.detectors.deep_settings import Published
 from automl_ad.detectors.gaussian_codes import GaussianCodes, GaussianDecoder
 from automl_ad.detectors.params import read_choice, read_float
@@ -82,10 +83,7 @@ class Vae(Autoencoding):
     def start(self, x_ND: Tensor) -> None:
         """Measure the mean variance of the features: what variances are learnt relative to."""
         super().start(x_ND)
-        moments = Moments()
-        for x_BD in torch.split(x_ND, BLOCK_ROWS):
-            moments.add(x_BD.unsqueeze(0))
-        self.decoder.log_scale.fill_(moments.variance_SF.mean().clamp(min=TINY_VARIANCE).log())
+        self.decoder.log_scale.fill_(row_moments(x_ND).variance_SF.mean().clamp(min=TINY_VARIANCE).log())
 
     def phases(self, n_rows: int) -> Sequence[Phase]:
         """A tenth of the epochs with the variance fixed at that of the data, then the whole objective."""
@@ -113,10 +111,9 @@ class Vae(Autoencoding):
             before=before,
         )
 
-    def adam(self) -> OptimizerSpec:
+    def adam(self, **options: Any) -> OptimizerSpec:
         """The optimizer of the networks; the decay is divided as the loss beside it is."""
-        decay = self.optimization.weight_decay / self.n_features
-        return OptimizerSpec(lr=self.optimization.learning_rate, weight_decay=decay)
+        return replace(super().adam(**options), weight_decay=self.optimization.weight_decay / self.n_features)
 
     def _warmup_loss(self, batch: Batch) -> Tensor:
         """[S]. The mean is learnt first: a variance that fits poor means would excuse them."""

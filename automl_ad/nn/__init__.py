@@ -4,6 +4,7 @@ from automl_ad.nn.linear import MemberLinear
 from automl_ad.nn.mlp import Activation, Norm, default_latent_size, hidden_sizes, mlp
 from automl_ad.nn.moments import Moments
 from automl_ad.nn.normalization import MemberBatchNorm, MemberLayerNorm
+from automl_ad.nn.shares import rows_of_share
 
 __all__ = [
     "Activation",
@@ -15,4 +16,5 @@ __all__ = [
     "default_latent_size",
     "hidden_sizes",
     "mlp",
+    "rows_of_share",
 ]

@@ -39,9 +39,11 @@ class MemberMaskedLinear(MemberLinear):
     **Shape**: [B, I], the same rows for every member, or [S, B, I] -> [S, B, O].
     """
 
-    def __init__(self, mask_IO: Tensor, *, n_members: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, mask_IO: Tensor, *, n_members: int, generator: torch.Generator, bias: bool = True
+    ) -> None:
         n_in, n_out = mask_IO.shape
-        super().__init__(n_in, n_out, n_members=n_members, generator=generator)
+        super().__init__(n_in, n_out, n_members=n_members, generator=generator, bias=bias)
         # Not a buffer: those have a member axis, are dropped with their member and kept in artifacts.
         self.mask_IO = mask_IO
         with torch.no_grad():
@@ -51,8 +53,8 @@ class MemberMaskedLinear(MemberLinear):
         """[S, B, O]."""
         if x.dim() == 2:
             x = x.expand(self.weight.shape[0], -1, -1)
-        assert self.bias is not None
-        return torch.baddbmm(self.bias, x, self.weight * self.mask_IO)
+        weight_SIO = self.weight * self.mask_IO
+        return torch.bmm(x, weight_SIO) if self.bias is None else torch.baddbmm(self.bias, x, weight_SIO)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Let the mask follow the weights to another device."""
@@ -93,5 +95,7 @@ def masked_mlp(
     dense = [place for place, layer in enumerate(stack) if isinstance(layer, MemberLinear)]
     for depth, (place, (inputs, outputs)) in enumerate(zip(dense, itertools.pairwise(degrees), strict=True)):
         mask_IO = degree_mask(inputs, outputs, strict=depth == strict_depth)
-        stack[place] = MemberMaskedLinear(mask_IO, n_members=n_members, generator=generator)
+        stack[place] = MemberMaskedLinear(
+            mask_IO, n_members=n_members, generator=generator, bias=stack[place].bias is not None
+        )
     return stack

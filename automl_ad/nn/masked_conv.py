@@ -51,7 +51,9 @@ class MemberMaskedConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, S * n_out, H, W]."""
         weight = (self.weight * self.mask).flatten(0, 1)
-        return F.conv2d(x, weight, self.bias.flatten(), padding="same", groups=self.weight.shape[0])
+        # cuDNN would round to TF32, unlike dense layers: a score then depends on where it is computed.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return F.conv2d(x, weight, self.bias.flatten(), padding="same", groups=self.weight.shape[0])
 
 
 def _mask(n_in: int, n_out: int, side: int, n_colors: int, is_strict: bool) -> Tensor:

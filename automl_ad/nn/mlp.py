@@ -49,7 +49,8 @@ def mlp(
 ) -> nn.Sequential:
     """A stack of dense layers from sizes[0] to sizes[-1] for S members.
 
-    Every hidden layer is followed by `norm` and `activation`, the last one only by `output`.
+    Every hidden layer is followed by `norm` and `activation`, the last one only by `output`. Before batch
+    normalization there is no bias: its gradient would be rounding noise, which Adam makes full steps of.
 
     >>> encoder = mlp([4, 8, 2], n_members=3, generator=torch.Generator())
     >>> encoder(torch.zeros(5, 4)).shape
@@ -57,8 +58,10 @@ def mlp(
     """
     layers: list[nn.Module] = []
     for depth, (n_in, n_out) in enumerate(itertools.pairwise(sizes), start=1):
-        layers.append(MemberLinear(n_in, n_out, n_members=n_members, generator=generator, bias=bias))
-        if depth < len(sizes) - 1:
+        is_hidden = depth < len(sizes) - 1
+        has_bias = bias and not (is_hidden and norm == "batch")
+        layers.append(MemberLinear(n_in, n_out, n_members=n_members, generator=generator, bias=has_bias))
+        if is_hidden:
             layers += _normalization(norm, n_out, n_members, affine)
             layers.append(_activation(activation))
     if output is not None:

@@ -6,10 +6,10 @@ Shapes: S members, B rows, D features.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
+
+from automl_ad.nn.shares import rows_of_share
 
 
 def prox_l21(residual_SBD: Tensor, tau_S: Tensor) -> Tensor:
@@ -32,6 +32,6 @@ def prox_l1(residual_SBD: Tensor, tau_S: Tensor) -> Tensor:
 
 def tail_threshold(values_N: Tensor, share: float) -> Tensor:
     """Scalar, the (1 - share)-quantile, itself one of the values: at most that share of them is above."""
-    # kthvalue and not quantile, which takes no more than 16 million values; the small number as in part_of.
-    rank = math.ceil((1 - share) * len(values_N) - 1e-9)
+    # kthvalue and not quantile, which takes no more than 16 million values.
+    rank = rows_of_share(len(values_N), 1 - share)
     return values_N.kthvalue(max(rank, 1)).values

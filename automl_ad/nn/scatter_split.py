@@ -5,11 +5,12 @@ Every function works member by member. Shapes: S members, B rows, K = B - 1 plac
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from automl_ad.nn.shares import rows_of_share
 
 NO_SCATTER = 1e-12
 """Added to the total scatter of errors that span [0, 1]: equal errors have a ratio of 0."""
@@ -66,5 +67,4 @@ def scatter_ratios(sorted_SB: Tensor) -> Tensor:
 
 
 def _fewest_inliers(n_rows: int, share: float) -> int:
-    # The small number undoes 0.55 * 100 = 55.00000000000001 before rounding up.
-    return min(max(math.ceil(share * n_rows - 1e-9), 1), n_rows - 1)
+    return min(max(rows_of_share(n_rows, share), 1), n_rows - 1)

@@ -5,11 +5,12 @@ Shapes: N rows, B batch rows, D features.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+
+from automl_ad.nn import rows_of_share
 
 
 def shuffled_batches(
@@ -41,5 +42,4 @@ def part_of(n_rows: int, rows: tuple[float, float]) -> slice:
 def _bound(n_rows: int, share: float) -> int:
     if share in (0.0, 1.0):
         return int(share * n_rows)
-    # 0.55 * 100 is 55.00000000000001 in floating point: the small number undoes it before rounding up.
-    return min(max(math.ceil(share * n_rows - 1e-9), 1), n_rows - 1)
+    return min(max(rows_of_share(n_rows, share), 1), n_rows - 1)

@@ -24,6 +24,11 @@ def test_stability_is_change_over_the_last_quarter_plus_spread(stability):
     assert stability([[8, 7, 6, 5, 4, 2, 2, 1], [8, 7, 6, 5, 4, 2, 2, 1]]) == pytest.approx(0.5)
 
 
+def test_stability_of_a_loss_without_zero_does_not_depend_on_its_offset(stability):
+    curve = np.array([[8.0, 7, 6, 5, 4, 2, 2, 1]])
+    assert stability(curve - 2) == stability(curve - 100) == pytest.approx(1 / 7)
+
+
 def test_stability_reads_only_the_phase_of_the_checkpoint(stability):
     curve = [900.0] * 8 + [1.0] * 8
     assert stability([curve], checkpoint=16, phase_starts=(0, 8)) == 0
