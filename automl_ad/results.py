@@ -134,7 +134,7 @@ class Selection:
     """The single best candidate that may be exported."""
     output: tuple[WeightedPart, ...]
     """The default output: an ensemble with the anchors, or one candidate."""
-    output_kind: Literal["ensemble", "single", "anchors"]
+    output_kind: Literal["ensemble", "vote", "single", "anchors"]
     is_distinguishable: bool
     """False: nothing beats the anchors' average by more than noise; `output_kind` is then "anchors"."""
     verdict: str

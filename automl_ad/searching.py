@@ -18,11 +18,11 @@ from automl_ad.config import DataConfig, ExecutorConfig, ExecutorName, SearchCon
 from automl_ad.criteria import CRITERIA, Evidence, anchors_of, veto
 from automl_ad.data import Table, read_table
 from automl_ad.detectors import find_detector
-from automl_ad.errors import BudgetTooSmall, ConfigError, StudyError
+from automl_ad.errors import BudgetTooSmall, ConfigError, StudyError, TrialFailed
 from automl_ad.exporting import Exported, export
 from automl_ad.preparation import Prepared, prepare
 from automl_ad.progress import OnProgress, ProgressLog, ignore_progress
-from automl_ad.results import Selection, TrialResult, Value
+from automl_ad.results import PYOD_PREFIX, Selection, TrialResult, Value
 from automl_ad.selection import select
 from automl_ad.space import SearchSpace, load_space
 from automl_ad.study import RECORD_FILE, Study
@@ -86,8 +86,7 @@ def search(
         only=config.detectors,
         files=space_files,
     )
-    for name in space.detectors:
-        find_detector(name)  # PyOD may not be installed: say so before the first trial
+    _require_usable(space)
     log.stage("preparing", _sentence_about(table, prepared))
 
     with _open_study(output, resume, storage, config, data, table, space, prepared) as study:
@@ -117,6 +116,18 @@ def search(
         outcome = _judge_and_keep(study, prepared, table.fingerprint, config)
         log.stage("done")
     return outcome
+
+
+def _require_usable(space: SearchSpace) -> None:
+    """Build what PyOD brings once: it may not be installed, or not know a parameter of the user's file."""
+    for name, detector in space.detectors.items():
+        if name.startswith(PYOD_PREFIX):
+            try:
+                find_detector(name).build(detector.defaults(), n_features=2, n_members=1, seed=0)
+            except TrialFailed as failure:
+                raise ConfigError(
+                    failure.message, "look at the parameters in PyOD's documentation"
+                ) from failure
 
 
 def default_executor(address: str | None) -> ExecutorName:
@@ -262,8 +273,10 @@ def _sentence_about(table: Table, prepared: Prepared) -> str:
     n_rows, n_panel = len(prepared.data.rows_ND), len(prepared.data.panel_ND)
     dropped = "; ".join(f"dropped {column.name!r}: {column.reason}" for column in schema.dropped)
     sampled = f" of {table.n_source_rows:,}" if table.n_source_rows > table.columns.num_rows else ""
+    groups_N = prepared.data.groups_N
+    groups = "" if groups_N is None else f", {groups_N.max() + 1:,} groups"
     sentence = (
         f"{table.columns.num_rows:,}{sampled} rows, {n_rows:,} fitted, panel of {n_panel:,}, "
-        f"{len(schema.features)} features encoded as {prepared.data.rows_ND.shape[1]}"
+        f"{len(schema.features)} features encoded as {prepared.data.rows_ND.shape[1]}{groups}"
     )
     return f"{sentence}; {dropped}" if dropped else sentence

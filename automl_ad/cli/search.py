@@ -74,7 +74,9 @@ def search(
     ] = None,
     space: Annotated[
         list[Path] | None,
-        typer.Option(help="A search-space file of your own, in place of the shipped one; repeatable."),
+        typer.Option(
+            help="A search-space file of your own, uncapped, in place of the shipped one; repeatable."
+        ),
     ] = None,
     max_trials: Annotated[int, typer.Option(help="Trials on top of the baseline rows.")] = 40,
     time_budget: Annotated[str | None, typer.Option(help="For example 90s, 10m, 2h.")] = None,

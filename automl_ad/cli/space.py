@@ -72,8 +72,11 @@ def schema() -> None:
 
 def _check_name(name: str) -> None:
     """One error for both kinds of names, so that a mistyped preset finds its nearest name too."""
+    from automl_ad.results import PYOD_PREFIX
     from automl_ad.space import check_known, detector_names, preset_names
 
+    if name.startswith(PYOD_PREFIX):
+        return
     check_known("detector or preset", name, (*preset_names(), *detector_names()))
 
 

@@ -59,7 +59,8 @@ class MemberMaskedConv(nn.Module):
 def _mask(n_in: int, n_out: int, side: int, n_colors: int, is_strict: bool) -> Tensor:
     """[n_out, n_in, side, side], 1 where an output sees an input."""
     middle = side // 2
-    mask = torch.zeros(n_out, n_in, side, side)
+    # On the CPU whatever the default device: an artifact's size is checked on torch's meta device.
+    mask = torch.zeros(n_out, n_in, side, side, device="cpu")
     mask[:, :, :middle] = 1
     mask[:, :, middle, :middle] = 1
     color_in, color_out = _colors(n_in, n_colors), _colors(n_out, n_colors).unsqueeze(1)
@@ -69,4 +70,4 @@ def _mask(n_in: int, n_out: int, side: int, n_colors: int, is_strict: bool) -> T
 
 def _colors(n_channels: int, n_colors: int) -> Tensor:
     """[n_channels], the colour each channel belongs to."""
-    return torch.arange(n_channels) * n_colors // n_channels
+    return torch.arange(n_channels, device="cpu") * n_colors // n_channels

@@ -38,7 +38,7 @@ def select(results: Sequence[TrialResult], config: SearchConfig) -> Selection:
         ranking=(*_rows(pool, table, ranking), *_vetoed_rows(pool)),
         best=shippable[0].key,
         output=tuple(WeightedPart(key=part.key, weight=1 / len(parts)) for part in parts),
-        output_kind=_kind(parts, is_better=comparison.is_better),
+        output_kind=_kind(parts, config, is_better=comparison.is_better),
         is_distinguishable=comparison.is_better,
         verdict=verdict(pool, table, ranking, chosen, comparison),
         confidence={
@@ -48,10 +48,14 @@ def select(results: Sequence[TrialResult], config: SearchConfig) -> Selection:
     )
 
 
-def _kind(parts: Sequence[Candidate], *, is_better: bool) -> Literal["ensemble", "single", "anchors"]:
+def _kind(
+    parts: Sequence[Candidate], config: SearchConfig, *, is_better: bool
+) -> Literal["ensemble", "vote", "single", "anchors"]:
     if not is_better:
         return "anchors"
-    return "ensemble" if len(parts) > 1 else "single"
+    if len(parts) == 1:
+        return "single"
+    return "vote" if config.combine == "vote" else "ensemble"
 
 
 def _rows(

@@ -11,7 +11,7 @@ from automl_ad.errors import SpaceError
 from automl_ad.results import TrialConfig
 from automl_ad.space.detector_loading import load_detector, load_space_file, read_text
 from automl_ad.space.detector_space import DetectorSpace
-from automl_ad.space.file_format import BaselineEntry, BaselinesFile, DataKind, PresetFile
+from automl_ad.space.file_format import BaselineEntry, BaselinesFile, DataKind, DetectorFile, PresetFile
 from automl_ad.space.known import check_known
 from automl_ad.space.reading import parse_file
 from automl_ad.space.rules import check_parameters
@@ -33,8 +33,16 @@ def load_space(
     {'prep': 'zscore', 'n_neighbors': 50, 'aggregate': 'mean'}
     """
     chosen = load_preset(preset)
-    own = {space.detector: space for space in (load_space_file(f, data_kind=data_kind) for f in files)}
-    names = dict.fromkeys((*(chosen.detectors if only is None else only), *own))
+    own: dict[str, DetectorSpace] = {}
+    for file in files:
+        space = load_space_file(file, data_kind=data_kind)
+        if space.detector in own:
+            raise SpaceError(
+                f"each detector must have one space, got a second one for {space.detector} in {file}"
+            )
+        own[space.detector] = space
+    # The user's own come first: a small budget of trials may not reach the last detectors.
+    names = dict.fromkeys((*own, *(chosen.detectors if only is None else only)))
     if not names:
         raise SpaceError("at least one detector must be searched, got none")
     spaces = {
@@ -78,11 +86,22 @@ def validate_file(path: Path) -> None:
     if path.stem.startswith(PRESET_PREFIX):
         _parse_preset(read_text(path), path.name)
         return
-    for data_kind in get_args(DataKind):
-        if path.stem == BASELINES:
+    if path.stem == BASELINES:
+        for data_kind in get_args(DataKind):
             _parse_baselines(read_text(path), path.name, data_kind)
-        else:
+        return
+    data_kinds = parse_file(DetectorFile, read_text(path), file=path.name).data_kinds
+    for data_kind in data_kinds:
+        try:
             load_space_file(path, data_kind=data_kind)
+        except SpaceError as error:
+            others = [kind for kind in data_kinds if kind != data_kind]
+            only = (
+                f'if the file is not for {data_kind} data, write data_kinds = ["{others[0]}"]'
+                if others
+                else ""
+            )
+            raise SpaceError(error.message, error.hint or only) from error
 
 
 def _parse_preset(text: str, file: str) -> Preset:

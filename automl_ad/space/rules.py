@@ -45,7 +45,11 @@ def check_like_shipped(
         for choice in parameter.choices if expected == "str" else ():
             _require(not model.problem(choice), f"choices {model.problem(choice)} {where}, got {choice!r}")
     names = [parameter.name for parameter in parameters]
-    _require("prep" in names, f"'prep' must be a parameter in {file}, got {', '.join(names) or 'none'}")
+    _require(
+        "prep" in names,
+        f"'prep' must be a parameter in {file}, got {', '.join(names) or 'none'}",
+        "it chooses the scaler of the rows: copy its entry from `automl-ad space show autoencoder`",
+    )
 
 
 def _check_range(parameter: Parameter, where: str) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import safetensors.numpy
+import torch
 from scipy.stats import rankdata
 
-from automl_ad.detectors import DETECTORS
+from automl_ad.detectors import DETECTORS, DeepDetector
 from automl_ad.detectors.base import ClosedFormDetector, Detector
 from automl_ad.errors import ArtifactError
 from automl_ad.space import load_detector
@@ -162,6 +163,14 @@ class TestDetectorContract:
         for name, values in fitted.scores(rows).items():
             np.testing.assert_array_equal(restored.scores(rows)[name], values)
         assert restored.n_parameters == fitted.n_parameters
+
+    def test_its_size_is_known_without_memory(self, fitted: Detector) -> None:
+        """An artifact's params are checked like this before anything is allocated for them."""
+        with torch.device("meta"):
+            restored = build(fitted.name, fitted.n_members)
+        if isinstance(restored, DeepDetector):
+            restored.adopt_sizes(fitted.arrays())
+            assert restored.n_parameters == fitted.n_parameters
 
     def test_same_seed_gives_the_same_scores(self, fitted: Detector, rows: npt.NDArray[np.float32]) -> None:
         again = make_fitted(fitted.name).scores(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from automl_ad.detectors import find_detector
@@ -62,3 +63,21 @@ def test_without_pyod_the_error_names_the_extra(monkeypatch):
     with pytest.raises(ConfigError) as refused:
         pyod_detector.__wrapped__("pyod:ecod")
     assert refused.value.hint == "install the extra: pip install 'automl-ad[pyod]'"
+
+
+def test_a_parameter_of_a_file_that_pyod_does_not_know_ends_the_search_before_it_begins(
+    automl_ad, tmp_path, blob_columns
+):
+    pq.write_table(blob_columns(n_rows=60, n_columns=3, seed=0), tmp_path / "rows.parquet")
+    (tmp_path / "lof.toml").write_text(
+        'detector = "pyod:lof"\n'
+        '[parameters.prep]\ntype = "categorical"\nchoices = ["zscore"]\ndefault = "zscore"\n'
+        '[parameters.n_nieghbors]\ntype = "int"\nlow = 5\nhigh = 50\ndefault = 20\n'
+    )
+    study = tmp_path / "study"
+    ended = automl_ad(
+        "search", tmp_path / "rows.parquet", "--space", tmp_path / "lof.toml", "--output", study
+    )
+    assert (ended.code, ended.out) == (2, "")
+    assert "pyod:lof must be given its own parameters, got 'n_nieghbors'" in ended.err
+    assert not study.exists()

@@ -358,7 +358,7 @@ default = 20
 def test_a_file_of_ones_own_replaces_the_shipped_space_and_is_searched(tmp_path: Path) -> None:
     own = write(tmp_path, PYOD_FILE)
     space = load_space("fast", data_kind="tabular", only=("knn",), files=(own,))
-    assert list(space.detectors) == ["knn", "pyod:lof"]
+    assert list(space.detectors) == ["pyod:lof", "knn"]
     assert space.detectors["pyod:lof"].defaults() == {"prep": "robust", "n_neighbors": 20}
 
 
@@ -374,3 +374,17 @@ def test_a_file_for_pyod_may_only_scale_as_we_do(tmp_path: Path) -> None:
     own = write(tmp_path, PYOD_FILE.replace('"robust"', '"robst"'))
     with pytest.raises(SpaceError, match=r"'prep' in mine\.toml"):
         load_space("fast", data_kind="tabular", files=(own,))
+
+
+def test_two_files_for_one_detector_are_refused(tmp_path: Path) -> None:
+    own = [write(tmp_path, PYOD_FILE, name) for name in ("one.toml", "two.toml")]
+    with pytest.raises(SpaceError, match="each detector must have one space, got a second one for pyod:lof"):
+        load_space("fast", data_kind="tabular", files=own)
+
+
+def test_a_file_for_tables_only_says_so(tmp_path: Path) -> None:
+    vae = PYOD_FILE.replace("pyod:lof", "vae").partition("[parameters.n_neighbors]")[0]
+    with pytest.raises(SpaceError) as refused:
+        validate_file(write(tmp_path, vae))
+    assert refused.value.hint == 'if the file is not for image data, write data_kinds = ["tabular"]'
+    validate_file(write(tmp_path, vae.replace('"vae"', '"vae"\ndata_kinds = ["tabular"]')))
