@@ -1,6 +1,6 @@
 """DASVDD and Deep SVDD on flattened images, one class normal, by the protocol of the DASVDD paper (Table 2).
 
-    python tests/benchmarks/repro_dasvdd_images.py [--rows 2000] [--epochs 50] [--seeds 3]
+    python tests/benchmarks/repro_dasvdd_images.py [--rows 2000] [--epochs 50] [--seeds 3] [--only mnist-8]
 
 Train on images of one class from the training split (all of them clean), test on the whole test split,
 pixels in [0, 1], AUROC x 100. Departures: at most `--rows` training images and `--epochs` epochs (published:
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2_000)
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", default="", help="one data set and class, such as mnist-8")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -45,6 +46,8 @@ def main() -> None:
     print("| data, class | detector | published | AUROC, one network | all score types | CPU s |")
     print("|---|---|---|---|---|---|")
     for (name, normal), published in PUBLISHED.items():
+        if arguments.only not in ("", f"{name}-{normal}"):
+            continue
         splits = [split(name, normal, seed, arguments.rows) for seed in range(arguments.seeds)]
         for (detector, params), paper in zip(detectors.items(), (*published, "-"), strict=True):
             cells = measure(detector, params, splits, arguments.device)
