@@ -35,7 +35,7 @@ def direction_distance(x_BD: Tensor, restored_SBD: Tensor, floor_S: Tensor) -> T
     Below it, row and reconstruction are compared as they are, so that a row without a direction is not far
     from a reconstruction that has none either.
 
-    >>> direction_distance(torch.tensor([[3.0, 4.0]]), torch.tensor([[[4.0, -3.0]]]), torch.tensor([1e-6]))
+    >>> direction_distance(torch.tensor([[2.0, 0.0]]), torch.tensor([[[0.0, -3.0]]]), torch.tensor([1e-6]))
     tensor([[1.]])
     """
     row_SBD = x_BD / _floored_length(x_BD, floor_S).unsqueeze(-1)
