@@ -74,6 +74,18 @@ def test_a_trial_asked_to_stop_keeps_what_it_has(data: TrialData):
     assert 10 in result.weights
 
 
+def test_a_costly_detector_trains_fewer_members_on_a_cpu(data: TrialData):
+    assert run(data, "ocgan", {"n_epochs": 2}).n_members == 1
+    assert run(data, "autoencoder", {"n_epochs": 2}).n_members == 3
+
+
+def test_what_has_no_arrays_is_judged_and_not_kept(data: TrialData):
+    pytest.importorskip("pyod", reason="the extra [pyod] is not installed")
+    result = run(data, "pyod:hbos", {})
+    assert (result.state, result.weights) == ("completed", {})
+    assert result.candidates[0].objective is not None
+
+
 def test_a_config_that_cannot_work_is_a_failed_trial(data: TrialData):
     result = run(data, "ocsvm", {"nu": 1.0})
     assert result.state == "failed"
