@@ -82,6 +82,16 @@ class SearchConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HindsightConfig:
+    """What an evaluation with labels wants written down beside the trials; it cannot change the selection."""
+
+    rows: DataConfig | None = None
+    """Rows that every candidate scores on the side."""
+    members: bool = False
+    """Whether the scores of every single member are kept."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ExecutorConfig:
     """Where trials run. Not part of the study's identity: a study may be resumed elsewhere."""
 

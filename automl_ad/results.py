@@ -53,7 +53,12 @@ class Candidate:
     panel_scores: npt.NDArray[np.float32]
     """[N], mean over the members left."""
     probe_scores: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
-    """Pseudo-anomaly generator -> [P]; empty unless the study made probes."""
+    """Pseudo-anomaly generator -> [P]; empty in studies that made none."""
+    hindsight_scores: npt.NDArray[np.float32] | None = None
+    """[H], of rows that an evaluation with labels asked for; nothing that judges or selects reads them."""
+    member_scores: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    """`panel` [S, N], `hindsight` [S, H] and `probe/GENERATOR` [S, P], member by member; empty unless an
+    evaluation asked for them, and when the result was read back without them."""
     objective: float | None = None
     """What the sampler maximises: pool-free and scale-free."""
     member_agreement: float | None = None

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from automl_ad.config import DataConfig, ExecutorConfig, ExecutorName, SearchConfig
+from automl_ad.config import DataConfig, ExecutorConfig, ExecutorName, HindsightConfig, SearchConfig
 from automl_ad.criteria import CRITERIA, Evidence, anchors_of, veto
 from automl_ad.data import Table, read_table
 from automl_ad.detectors import find_detector
@@ -62,13 +62,15 @@ def search(
     space_files: Sequence[Path] = (),
     resume: bool = False,
     storage: str | None = None,
+    hindsight: HindsightConfig | None = None,
     stop: threading.Event | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> SearchOutcome | Interrupted:
     """Search detectors for the data without labels, and leave an artifact in the study folder `output`.
 
     `space_files` take the place of shipped search spaces. `storage` is the URL of a database for the Optuna
-    index, else a journal in the folder. `stop` asks for an early, clean end. Raises DataError, ConfigError
+    index, else a journal in the folder. `hindsight` has more written down for an evaluation, and changes
+    nothing. `stop` asks for an early, clean end. Raises DataError, ConfigError
     (StudyError when `output` is taken or does not fit), NoTrialSucceeded, BudgetTooSmall and ClusterError;
     whatever was finished stays in `output`.
     """
@@ -79,7 +81,7 @@ def search(
 
     log.stage("reading")
     table = read_table(data, seed=config.seed)
-    prepared = prepare(table, config)
+    prepared = _prepare(table, config, hindsight or HindsightConfig())
     space = load_space(
         config.preset,
         data_kind=prepared.preprocessor.schema.kind,
@@ -116,6 +118,11 @@ def search(
         outcome = _judge_and_keep(study, prepared, table.fingerprint, config)
         log.stage("done")
     return outcome
+
+
+def _prepare(table: Table, config: SearchConfig, hindsight: HindsightConfig) -> Prepared:
+    rows = None if hindsight.rows is None else read_table(hindsight.rows, seed=config.seed)
+    return prepare(table, config, hindsight=rows, keeps_members=hindsight.members)
 
 
 def _require_usable(space: SearchSpace) -> None:

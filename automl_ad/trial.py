@@ -10,20 +10,25 @@ import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from automl_ad.criteria import agreement_of_members, anchor_agreement_of, probe_auc_of
+from automl_ad.criteria.ranks import spearman
 from automl_ad.data import Scaler
 from automl_ad.detectors import Detector, find_detector, member_mean
 from automl_ad.errors import TrialFailed
 from automl_ad.results import Arrays, Candidate, CandidateKey, TrialConfig, TrialResult
-from automl_ad.training import checkpoint_epochs, fit, n_epochs, phase_starts
+from automl_ad.training import checkpoint_epochs, fit, half_fits, n_epochs, phase_starts
 
 Report = Callable[[int, float | None], bool]
 """(epochs trained, best objective so far) -> True asks the trial to stop."""
+
+Objective = Literal["anchor_agreement", "probe_auc"]
+"""What the sampler maximises: with training data `unknown` the first, with `clean` the second."""
 
 N_BEST_KEPT = 2
 
@@ -40,9 +45,14 @@ class TrialData:
     anchors: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     """Baseline detector -> its panel scores [N]; empty while the baselines themselves run."""
     probes: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
-    """Pseudo-anomaly generator -> encoded rows [P, D]; empty unless training data are clean."""
+    """Pseudo-anomaly generator -> encoded rows [P, D]."""
+    objective: Objective = "anchor_agreement"
     groups_N: npt.NDArray[np.int64] | None = None
     """Group of each fitted row, 0 to K - 1; None without a group column."""
+    hindsight_HD: npt.NDArray[np.float64] | None = None
+    """Encoded rows that every candidate scores on the side, for an evaluation with labels."""
+    keeps_members: bool = False
+    """Whether the scores of every single member are kept, which only an evaluation needs."""
 
 
 def run_trial(
@@ -95,6 +105,7 @@ def _run(
         device=device,
         groups_N=data.groups_N,
     )
+    stability = _split_half_stability(detector, data, scaler, unfinished)
     last = log.epochs[-1]
     # A checkpoint before a member died was averaged over that member: only what came after it stands.
     valid = [epoch for epoch in log.epochs if log.n_members[epoch] == detector.n_members]
@@ -102,7 +113,11 @@ def _run(
         unfinished,
         state="completed" if last == n_planned else "stopped",
         reason="" if last == n_planned else f"stopped after epoch {last} of {n_planned}",
-        candidates=tuple(c for c in log.candidates if c.key.checkpoint in valid),
+        candidates=tuple(
+            replace(c, diagnostics={**c.diagnostics, **stability.get(c.key.score_type, {})})
+            for c in log.candidates
+            if c.key.checkpoint in valid
+        ),
         losses=fitted.losses_SE,
         phase_starts=phase_starts(detector, n_rows),
         weights={epoch: arrays for epoch, arrays in log.weights.items() if epoch in valid},
@@ -110,6 +125,20 @@ def _run(
         n_members=detector.n_members,
         n_parameters=detector.n_parameters,
     )
+
+
+def _split_half_stability(
+    detector: Detector, data: TrialData, scaler: Scaler, trial: TrialResult
+) -> dict[str, dict[str, float]]:
+    """Score type -> its diagnostic `subsample_stability`; empty for deep detectors, whose members tell it."""
+    fits = half_fits(
+        detector, trial.config.params, scaler(data.rows_ND), scaler(data.panel_ND), seed=trial.seed
+    )
+    if fits is None:
+        return {}
+    first, second = fits
+    figures = {name: spearman(first[name], second[name]) for name in first}
+    return {name: {"subsample_stability": rho} for name, rho in figures.items() if np.isfinite(rho)}
 
 
 class _CheckpointLog:
@@ -122,7 +151,9 @@ class _CheckpointLog:
         self._trial = trial
         self._data = data
         self._panel_ND = scaler(data.panel_ND)
-        self._probes = {name: scaler(rows_PD) for name, rows_PD in data.probes.items()}
+        self._asides = {f"probe/{name}": scaler(rows_PD) for name, rows_PD in data.probes.items()}
+        if data.hindsight_HD is not None:
+            self._asides["hindsight"] = scaler(data.hindsight_HD)
         self._report = report
         self.candidates: list[Candidate] = []
         self.weights: dict[int, Arrays] = {}
@@ -141,32 +172,39 @@ class _CheckpointLog:
         return self._report(epoch, _best_objective(self.candidates))
 
     def _judge(self, epoch: int) -> list[Candidate]:
-        panel = self._detector.scores(self._panel_ND)
-        probes = {name: self._detector.scores(rows_PD) for name, rows_PD in self._probes.items()}
+        asides = {name: self._detector.scores(rows_PD) for name, rows_PD in self._asides.items()}
         diagnostics = self._detector.diagnostics()
         return [
-            self._candidate(score_type, epoch, scores_SN, probes, diagnostics)
-            for score_type, scores_SN in panel.items()
+            self._candidate(
+                CandidateKey(trial=self._trial.trial, score_type=score_type, checkpoint=epoch),
+                scores_SN,
+                {name: scores[score_type] for name, scores in asides.items()},
+                diagnostics,
+            )
+            for score_type, scores_SN in self._detector.scores(self._panel_ND).items()
         ]
 
     def _candidate(
         self,
-        score_type: str,
-        epoch: int,
-        scores_SN: npt.NDArray[np.float64],
-        probes: Mapping[str, Mapping[str, npt.NDArray[np.float64]]],
+        key: CandidateKey,
+        panel_SN: npt.NDArray[np.float64],
+        asides: Mapping[str, npt.NDArray[np.float64]],
         diagnostics: Mapping[str, float],
     ) -> Candidate:
-        panel_scores = member_mean(scores_SN)
-        probe_scores = {name: member_mean(scores[score_type]) for name, scores in probes.items()}
-        spearman, jaccard = agreement_of_members(scores_SN)
+        panel_scores = member_mean(panel_SN)
+        means = {name: member_mean(scores_SP) for name, scores_SP in asides.items()}
+        probe_scores = {name.removeprefix("probe/"): means[name] for name in means if name != "hindsight"}
+        spearman_of_members, jaccard = agreement_of_members(panel_SN)
+        by_member = {"panel": panel_SN, **asides} if self._data.keeps_members else {}
         return Candidate(
-            key=CandidateKey(trial=self._trial.trial, score_type=score_type, checkpoint=epoch),
+            key=key,
             detector=self._trial.config.detector,
             panel_scores=panel_scores,
             probe_scores=probe_scores,
+            hindsight_scores=means.get("hindsight"),
+            member_scores={name: scores.astype(np.float32) for name, scores in by_member.items()},
             objective=self._objective(panel_scores, probe_scores),
-            member_agreement=spearman,
+            member_agreement=spearman_of_members,
             member_jaccard=jaccard,
             diagnostics=diagnostics,
         )
@@ -174,7 +212,7 @@ class _CheckpointLog:
     def _objective(
         self, panel_scores: npt.NDArray[np.float32], probe_scores: Mapping[str, npt.NDArray[np.float32]]
     ) -> float | None:
-        if probe_scores:
+        if self._data.objective == "probe_auc":
             value = probe_auc_of(panel_scores, probe_scores)
         else:
             value = anchor_agreement_of(panel_scores, self._trial.config.detector, self._data.anchors)

@@ -1,11 +1,13 @@
 """A trial result as one JSON document and one set of arrays, and back.
 
 `result.json` holds every plain value; `panel.safetensors` the arrays, named
-`panel/TYPE@CHECKPOINT` [N], `probe/TYPE@CHECKPOINT/GENERATOR` [P] and `losses` [S, E].
+`panel/TYPE@CHECKPOINT` [N], `probe/TYPE@CHECKPOINT/GENERATOR` [P], `hindsight/TYPE@CHECKPOINT` [H] and
+`losses` [S, E]. Where an evaluation asked for it, `members.safetensors` holds `TYPE@CHECKPOINT/ROWS` [S, ...].
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -99,9 +101,33 @@ def to_arrays(result: TrialResult) -> dict[str, npt.NDArray[np.generic]]:
         arrays[f"panel/{name}"] = candidate.panel_scores
         for generator, scores in candidate.probe_scores.items():
             arrays[f"probe/{name}/{generator}"] = scores
+        if candidate.hindsight_scores is not None:
+            arrays[f"hindsight/{name}"] = candidate.hindsight_scores
     if result.losses is not None:
         arrays["losses"] = result.losses
     return arrays
+
+
+def to_member_arrays(result: TrialResult) -> dict[str, npt.NDArray[np.generic]]:
+    """The scores of every single member; empty unless they were asked for."""
+    return {
+        f"{candidate.key.score_type}@{candidate.key.checkpoint}/{rows}": scores
+        for candidate in result.candidates
+        for rows, scores in candidate.member_scores.items()
+    }
+
+
+def with_members(result: TrialResult, arrays: Arrays) -> TrialResult:
+    """The result with what `to_member_arrays` took from it."""
+    return replace(result, candidates=tuple(_with_members(c, arrays) for c in result.candidates))
+
+
+def _with_members(candidate: Candidate, arrays: Arrays) -> Candidate:
+    prefix = f"{candidate.key.score_type}@{candidate.key.checkpoint}/"
+    found = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    return replace(
+        candidate, member_scores={name: a.astype(np.float32, copy=False) for name, a in found.items()}
+    )
 
 
 def from_parts(document: TrialDocument, arrays: Arrays, *, kept_checkpoints: tuple[int, ...]) -> TrialResult:
@@ -136,6 +162,9 @@ def _candidate(trial: TrialDocument, document: CandidateDocument, arrays: Arrays
             for array_name, scores in arrays.items()
             if array_name.startswith(probe)
         },
+        hindsight_scores=arrays[f"hindsight/{name}"].astype(np.float32, copy=False)
+        if f"hindsight/{name}" in arrays
+        else None,
         objective=document.objective,
         member_agreement=document.member_agreement,
         member_jaccard=document.member_jaccard,

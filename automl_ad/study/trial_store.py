@@ -20,10 +20,18 @@ from automl_ad.study.files import (
     sync_folder,
     write_file,
 )
-from automl_ad.study.trial_document import TrialDocument, from_parts, to_arrays, to_document
+from automl_ad.study.trial_document import (
+    TrialDocument,
+    from_parts,
+    to_arrays,
+    to_document,
+    to_member_arrays,
+    with_members,
+)
 
 TEMPORARY = ".tmp-"
 WEIGHTS_FILES = "weights-*.safetensors"
+MEMBERS_FILE = "members.safetensors"
 
 
 class TrialStore:
@@ -59,6 +67,12 @@ class TrialStore:
             return from_parts(document, arrays, kept_checkpoints=self._kept_checkpoints(number))
         except (*UNREADABLE, KeyError) as error:
             raise _damaged(folder, error) from error
+
+    def read_with_members(self, number: int) -> TrialResult:
+        """The result with the scores of its members, where the study kept them."""
+        path = self._folder(number) / MEMBERS_FILE
+        result = self.read(number)
+        return with_members(result, arrays_from_bytes(path.read_bytes())) if path.exists() else result
 
     def read_all(self) -> list[TrialResult]:
         """Every kept result, by number, without weights."""
@@ -120,6 +134,8 @@ class TrialStore:
 def _files(result: TrialResult) -> Iterable[tuple[str, bytes]]:
     yield "result.json", (to_document(result).model_dump_json(indent=2) + "\n").encode()
     yield "panel.safetensors", arrays_to_bytes(to_arrays(result))
+    if members := to_member_arrays(result):
+        yield MEMBERS_FILE, arrays_to_bytes(members)
     for checkpoint, arrays in result.weights.items():
         yield _weights_name(checkpoint), arrays_to_bytes(arrays)
 

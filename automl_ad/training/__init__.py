@@ -2,5 +2,14 @@
 
 from automl_ad.training.loop import FitReport, OnCheckpoint, fit
 from automl_ad.training.schedule import checkpoint_epochs, n_epochs, phase_starts
+from automl_ad.training.split_half import half_fits
 
-__all__ = ["FitReport", "OnCheckpoint", "checkpoint_epochs", "fit", "n_epochs", "phase_starts"]
+__all__ = [
+    "FitReport",
+    "OnCheckpoint",
+    "checkpoint_epochs",
+    "fit",
+    "half_fits",
+    "n_epochs",
+    "phase_starts",
+]

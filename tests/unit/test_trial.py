@@ -106,7 +106,7 @@ def test_a_candidate_is_not_judged_by_its_own_anchor(data: TrialData):
 
 
 def test_probes_take_the_place_of_anchors(data: TrialData):
-    far = replace(data, probes={"far": data.panel_ND + 100.0}, anchors={})
+    far = replace(data, probes={"far": data.panel_ND + 100.0}, objective="probe_auc", anchors={})
     result = run(far, "knn", {"n_neighbors": 5})
     assert result.candidates[0].objective == pytest.approx(1.0)
 
@@ -120,3 +120,29 @@ def test_memory_that_runs_out_is_a_failed_trial(data: TrialData, monkeypatch, sh
     result = run(data, "pca", {})
     assert result.state == "failed"
     assert "out of memory" in result.reason
+
+
+def test_hindsight_rows_are_scored_and_change_nothing(data: TrialData):
+    plain = run(data, "dasvdd", {"n_epochs": 5})
+    watched = run(replace(data, hindsight_HD=data.panel_ND[:7]), "dasvdd", {"n_epochs": 5})
+    for one, other in zip(plain.candidates, watched.candidates, strict=True):
+        assert one.hindsight_scores is None
+        np.testing.assert_allclose(other.hindsight_scores, other.panel_scores[:7], rtol=1e-5)
+        np.testing.assert_array_equal(one.panel_scores, other.panel_scores)
+        assert one.objective == other.objective
+
+
+def test_members_are_kept_one_by_one_when_asked_for(data: TrialData):
+    asked = replace(data, keeps_members=True, probes={"far": data.panel_ND + 9.0})
+    for candidate in run(asked, "dasvdd", {"n_epochs": 5}).candidates:
+        assert set(candidate.member_scores) == {"panel", "probe/far"}
+        members_SN = candidate.member_scores["panel"]
+        assert len(members_SN) > 1
+        np.testing.assert_allclose(members_SN.mean(axis=0), candidate.panel_scores, rtol=1e-5)
+
+
+def test_two_halves_tell_how_stable_a_classical_detector_is(data: TrialData):
+    steady = run(data, "knn", {"n_neighbors": 20}).candidates[0].diagnostics["subsample_stability"]
+    shaky = run(data, "isolation_forest", {"n_trees": 1}).candidates[0].diagnostics["subsample_stability"]
+    assert shaky < steady <= 1
+    assert "subsample_stability" not in run(data, "dasvdd", {"n_epochs": 5}).candidates[0].diagnostics

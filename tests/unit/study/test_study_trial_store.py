@@ -135,3 +135,21 @@ def test_a_folder_that_vanishes_while_it_is_written_does_not_count(store, make_r
     being_written.mkdir()
     (being_written / "weights-005.safetensors").symlink_to(store.root / "renamed away")
     assert store.weights_bytes() == n_bytes > 0
+
+
+def test_what_an_evaluation_asked_for_comes_back_when_it_asks(store, make_result):
+    written = make_result(3)
+    members = {"panel": np.arange(8.0, dtype=np.float32).reshape(2, 4)}
+    aside = np.arange(3.0, dtype=np.float32)
+    rich = dataclasses.replace(
+        written,
+        candidates=tuple(
+            dataclasses.replace(c, hindsight_scores=aside, member_scores=members) for c in written.candidates
+        ),
+    )
+    store.write(rich)
+    for candidate in store.read(3).candidates:
+        np.testing.assert_array_equal(candidate.hindsight_scores, aside)
+        assert not candidate.member_scores
+    for candidate in store.read_with_members(3).candidates:
+        np.testing.assert_array_equal(candidate.member_scores["panel"], members["panel"])
