@@ -2,7 +2,7 @@
 
 `result.json` holds every plain value; `panel.safetensors` the arrays, named
 `panel/TYPE@CHECKPOINT` [N], `probe/TYPE@CHECKPOINT/GENERATOR` [P], `hindsight/TYPE@CHECKPOINT` [H] and
-`losses` [S, E]. Where an evaluation asked for it, `members.safetensors` holds `TYPE@CHECKPOINT/ROWS` [S, ...].
+`losses` [S, E]. For an evaluation, `members.safetensors` holds `TYPE@CHECKPOINT/ROWS` [S, ...].
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def test_unknown_training_data_fit_every_row_and_sample_the_panel(table: Table):
     assert len(prepared.data.panel_ND) == 50
     assert rows_of(table, prepared.data.panel_ND) <= rows_of(table, prepared.data.rows_ND)
     assert len(prepared.data.probes) == 8
-    assert {len(rows_PD) for rows_PD in prepared.data.probes.values()} == {50}
+    assert {len(rows_PD) for rows_PD in prepared.data.probes.values()} == {512}
     assert prepared.data.objective == "anchor_agreement"
 
 
