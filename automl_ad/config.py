@@ -11,6 +11,8 @@ TrainingData = Literal["unknown", "clean"]
 ExecutorName = Literal["local", "ray"]
 Preset = Literal["fast", "balanced", "thorough"]
 Combination = Literal["mean", "vote"]
+EarlyStopping = Literal["none", "entropy", "stability"]
+Scheduler = Literal["none", "asha"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +55,11 @@ class SearchConfig:
     flag a row at the rate above; a majority of votes is then the threshold."""
     random_share: float = 0.25
     """Smallest share of the samples that is purely random, the control arm of the search."""
+    early_stopping: EarlyStopping = "none"
+    """How a deep trial ends itself: where its loss entropy no longer falls (contaminated data only), or when
+    two checkpoints in a row leave the order of the panel as it was."""
+    scheduler: Scheduler = "none"
+    """Which deep trials are stopped because others of their detector had a better objective by then."""
     keep_bytes: int = 2_000_000_000
     detectors: tuple[str, ...] | None = None
     """Search only these; None means all of the preset."""
@@ -76,6 +83,18 @@ class SearchConfig:
         require(0 < self.alert_rate < 1, f"--alert-rate must be in (0, 1), got {self.alert_rate}")
         require(
             self.combine in get_args(Combination), f"--combine must be mean or vote, got {self.combine!r}"
+        )
+        require(
+            self.early_stopping in get_args(EarlyStopping),
+            f"--early-stopping must be none, entropy or stability, got {self.early_stopping!r}",
+        )
+        require(
+            (self.early_stopping, self.training_data) != ("entropy", "clean"),
+            "--early-stopping entropy must be used on contaminated data only, got --training-data clean",
+            "take --early-stopping stability",
+        )
+        require(
+            self.scheduler in get_args(Scheduler), f"--scheduler must be none or asha, got {self.scheduler!r}"
         )
         require(0 <= self.random_share <= 1, f"random_share must be in [0, 1], got {self.random_share}")
         require(self.keep_bytes > 0, f"--keep-bytes must be positive, got {self.keep_bytes}")

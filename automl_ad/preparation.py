@@ -56,6 +56,7 @@ def prepare(
         probes=_probes(preprocessor, panel_ND, config),
         objective="probe_auc" if config.training_data == "clean" else "anchor_agreement",
         groups_N=None if table.groups_N is None else _numbered(table.groups_N[fit_rows]),
+        early_stopping=config.early_stopping,
         hindsight_HD=None if hindsight is None else preprocessor.encode(hindsight.columns),
         keeps_members=keeps_members,
     )

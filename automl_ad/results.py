@@ -83,7 +83,7 @@ class TrialResult:
     seed: int
     state: TrialState
     reason: str = ""
-    """Why it failed or stopped; empty for completed trials."""
+    """Why it failed, stopped, or completed before its last epoch; empty for other completed trials."""
     candidates: tuple[Candidate, ...] = ()
     losses: npt.NDArray[np.float32] | None = None
     """[S, E], NaN from the epoch on in which a member was dropped; None for closed-form detectors."""

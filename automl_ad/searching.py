@@ -27,7 +27,7 @@ from automl_ad.selection import select
 from automl_ad.space import SearchSpace, load_space
 from automl_ad.study import RECORD_FILE, Study
 from automl_ad.trial import run_trial
-from automl_ad.tuning import Baselines, Budget, Executor, LocalExecutor, Sampler, TrialJob
+from automl_ad.tuning import AsyncHalving, Baselines, Budget, Executor, LocalExecutor, Sampler, TrialJob
 
 MIN_TRIALS = 5
 """Fewer finished trials than this, baselines not counted, say nothing about a search."""
@@ -106,7 +106,11 @@ def search(
         baselines.settle(anchors)
         if not stop.is_set():
             log.stage("searching", n_total=config.max_trials, finished=_searched(study))
-            anchored = replace(job, data=replace(prepared.data, anchors=anchors))
+            halving = AsyncHalving() if config.scheduler == "asha" else None
+            rungs = halving.rungs if halving else ()
+            anchored = replace(
+                job, data=replace(prepared.data, anchors=anchors, rungs=rungs), halving=halving
+            )
             sampler = Sampler(study, space, config, partial(describe, anchors=anchors))
             with _threads(executor):
                 runner.run(run_trial, anchored, sampler, budget=budget, stop=stop, on_result=log.result)

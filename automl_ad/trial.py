@@ -16,16 +16,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from automl_ad.config import EarlyStopping
 from automl_ad.criteria import agreement_of_members, anchor_agreement_of, probe_auc_of
 from automl_ad.criteria.ranks import spearman
 from automl_ad.data import Scaler
 from automl_ad.detectors import Detector, find_detector, member_mean
 from automl_ad.errors import TrialFailed
 from automl_ad.results import Arrays, Candidate, CandidateKey, TrialConfig, TrialResult
-from automl_ad.training import checkpoint_epochs, fit, half_fits, n_epochs, phase_starts
+from automl_ad.training import StabilityStop, checkpoint_epochs, fit, half_fits, n_epochs, phase_starts
 
-Report = Callable[[int, float | None], bool]
-"""(epochs trained, best objective so far) -> True asks the trial to stop."""
+Report = Callable[[float, float | None], bool]
+"""(share of the planned epochs trained, best objective so far) -> True asks the trial to stop."""
 
 Objective = Literal["anchor_agreement", "probe_auc"]
 """What the sampler maximises: with training data `unknown` the first, with `clean` the second."""
@@ -53,6 +54,10 @@ class TrialData:
     """Encoded rows that every candidate scores on the side, for an evaluation with labels."""
     keeps_members: bool = False
     """Whether the scores of every single member are kept, which only an evaluation needs."""
+    early_stopping: EarlyStopping = "none"
+    """The rule by which a deep trial ends itself."""
+    rungs: tuple[float, ...] = ()
+    """Shares of the planned epochs at which a scheduler compares trials: each gets a checkpoint."""
 
 
 def run_trial(
@@ -95,27 +100,29 @@ def _run(
         seed=unfinished.seed,
     )
     n_planned = n_epochs(detector, n_rows)
-    log = _CheckpointLog(detector, unfinished, data, scaler, report)
+    log = _CheckpointLog(detector, unfinished, data, scaler, report, n_planned)
     fitted = fit(
         detector,
         scaler(data.rows_ND),
         seed=unfinished.seed,
-        checkpoints=checkpoint_epochs(n_planned),
+        checkpoints=checkpoint_epochs(n_planned, data.rungs),
         on_checkpoint=log,
         device=device,
         groups_N=data.groups_N,
+        watch_entropy=data.early_stopping == "entropy",
     )
     stability = _split_half_stability(detector, data, scaler, unfinished)
-    last = log.epochs[-1]
+    last, early_stop = max(log.epochs), fitted.early_stop or log.early_stop
+    is_complete = last == n_planned or bool(early_stop)
     # A checkpoint before a member died was averaged over that member: only what came after it stands.
     valid = [epoch for epoch in log.epochs if log.n_members[epoch] == detector.n_members]
     return replace(
         unfinished,
-        state="completed" if last == n_planned else "stopped",
-        reason="" if last == n_planned else f"stopped after epoch {last} of {n_planned}",
+        state="completed" if is_complete else "stopped",
+        reason=early_stop if is_complete else f"stopped after epoch {last} of {n_planned}",
         candidates=tuple(
             replace(c, diagnostics={**c.diagnostics, **stability.get(c.key.score_type, {})})
-            for c in log.candidates
+            for c in sorted(log.candidates, key=lambda candidate: candidate.key.checkpoint)
             if c.key.checkpoint in valid
         ),
         losses=fitted.losses_SE,
@@ -145,7 +152,13 @@ class _CheckpointLog:
     """Called by the training loop at every checkpoint: scores the panel, keeps the weights worth keeping."""
 
     def __init__(
-        self, detector: Detector, trial: TrialResult, data: TrialData, scaler: Scaler, report: Report
+        self,
+        detector: Detector,
+        trial: TrialResult,
+        data: TrialData,
+        scaler: Scaler,
+        report: Report,
+        n_planned: int,
     ) -> None:
         self._detector = detector
         self._trial = trial
@@ -155,21 +168,36 @@ class _CheckpointLog:
         if data.hindsight_HD is not None:
             self._asides["hindsight"] = scaler(data.hindsight_HD)
         self._report = report
+        self._n_planned = n_planned
+        self._stability = StabilityStop() if data.early_stopping == "stability" else None
+        self._native_before: npt.NDArray[np.float32] | None = None
+        self.early_stop = ""
         self.candidates: list[Candidate] = []
         self.weights: dict[int, Arrays] = {}
         self.epochs: list[int] = []
         self.n_members: dict[int, int] = {}
 
     def __call__(self, epoch: int) -> bool:
-        """Record the checkpoint; True when the trial shall stop."""
-        self.candidates += self._judge(epoch)
+        """Record the checkpoint, in place of an earlier record; True when the trial shall stop."""
+        judged = self._judge(epoch)
+        self.candidates = [c for c in self.candidates if c.key.checkpoint != epoch] + judged
         self.epochs.append(epoch)
         self.n_members[epoch] = self._detector.n_members
         if arrays := self._detector.arrays():
             self.weights[epoch] = arrays
         kept = set(_worth_keeping(self.candidates)) | {epoch}
         self.weights = {e: arrays for e, arrays in self.weights.items() if e in kept}
-        return self._report(epoch, _best_objective(self.candidates))
+        share = epoch / self._n_planned if self._n_planned else 1.0
+        is_asked = self._report(share, _best_objective(self.candidates))
+        return is_asked or self._is_stable(epoch, judged[0].panel_scores)
+
+    def _is_stable(self, epoch: int, native_N: npt.NDArray[np.float32]) -> bool:
+        if self._stability is None or epoch == self._n_planned:
+            return False
+        if self._native_before is not None:
+            self.early_stop = self._stability.update(spearman(self._native_before, native_N)).reason
+        self._native_before = native_N
+        return bool(self.early_stop)
 
     def _judge(self, epoch: int) -> list[Candidate]:
         asides = {name: self._detector.scores(rows_PD) for name, rows_PD in self._asides.items()}

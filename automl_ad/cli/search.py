@@ -16,9 +16,11 @@ import typer
 from automl_ad.config import (
     Combination,
     DataConfig,
+    EarlyStopping,
     ExecutorConfig,
     ExecutorName,
     Preset,
+    Scheduler,
     SearchConfig,
     TrainingData,
 )
@@ -92,6 +94,13 @@ def search(
         Combination,
         typer.Option(help="How the output's parts become one score: their mean, or a majority `vote`."),
     ] = "mean",
+    early_stopping: Annotated[
+        EarlyStopping,
+        typer.Option(help="How a deep trial ends itself: by its loss `entropy`, or by a stable order."),
+    ] = "none",
+    scheduler: Annotated[
+        Scheduler, typer.Option(help="`asha`: stop deep trials that are behind others of their detector.")
+    ] = "none",
     members: Annotated[
         int | None, typer.Option(help="Networks of one configuration trained at once; default: the preset's.")
     ] = None,
@@ -150,6 +159,8 @@ def search(
         contamination=contamination,
         alert_rate=alert_rate,
         combine=combine,
+        early_stopping=early_stopping,
+        scheduler=scheduler,
         keep_bytes=keep_bytes,
         detectors=tuple(detector) if detector else None,
     )

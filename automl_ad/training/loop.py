@@ -18,6 +18,7 @@ from automl_ad.detectors.deep import DeepDetector
 from automl_ad.detectors.phases import Batch, Phase
 from automl_ad.errors import TrialFailed
 from automl_ad.training.batches import part_of, shuffled_batches
+from automl_ad.training.entropy_watch import EntropyWatch
 from automl_ad.training.step import StepRunner
 
 MIN_ROWS = 4
@@ -35,6 +36,8 @@ class FitReport:
     """Mean loss of every epoch, NaN from the one on in which a member was lost; None: closed-form."""
     n_alive: int
     """Members left."""
+    early_stop: str = ""
+    """Why the training ended by itself; empty when it ran to its last epoch or was told to stop."""
 
 
 def fit(
@@ -46,16 +49,22 @@ def fit(
     on_checkpoint: OnCheckpoint,
     device: str = "cpu",
     groups_N: npt.NDArray[np.int64] | None = None,
+    watch_entropy: bool = False,
 ) -> FitReport:
     """Fit `detector` on all rows. With the same seed, on one CPU thread, bit for bit the same.
 
     `groups_N`, from 0, are for deep detectors that know groups; the others take no notice of them.
     `on_checkpoint` is called after each of the `checkpoints` (epochs over all phases, from 1) that does not
     fall into a phase of preparation, and after the last epoch; once, with 0, for closed-form detectors.
+    `watch_entropy` lets a deep detector end by EntropyStop: the epoch of least loss entropy is then its last
+    checkpoint, whether it was one before or not, and its weights are those of the detector.
     Raises TrialFailed when fewer than half of the members stay finite.
     """
     if isinstance(detector, DeepDetector):
-        return _DeepFit(detector, x_ND, groups_N, seed, checkpoints, on_checkpoint, device).run()
+        deep = _DeepFit(detector, x_ND, groups_N, seed, checkpoints, on_checkpoint, device)
+        if watch_entropy:
+            deep.watch_entropy()
+        return deep.run()
     assert isinstance(detector, ClosedFormDetector)
     detector.fit(x_ND, seed=seed)
     on_checkpoint(0)
@@ -90,6 +99,14 @@ class _DeepFit:
         self._n_members_start = detector.n_members
         self._members = np.arange(detector.n_members)  # who is left, by the numbers they started with
         self._losses: list[npt.NDArray[np.float32]] = []
+        self._seed = seed
+        self._watch: EntropyWatch | None = None
+        self._early_stop = ""
+
+    def watch_entropy(self) -> None:
+        """End the last phase by its loss entropy, and keep the weights at the minimum."""
+        batch_size = self._phases[-1].batch_size
+        self._watch = EntropyWatch(self._detector, self._x_ND, batch_size=batch_size, seed=self._seed)
 
     def run(self) -> FitReport:
         """Train phase after phase until the end or until a checkpoint says stop."""
@@ -98,10 +115,15 @@ class _DeepFit:
         for phase in self._phases:
             if self._train(phase):
                 break
-        return FitReport(losses_SE=np.stack(self._losses, axis=1), n_alive=len(self._members))
+        if self._watch is not None and (best_epoch := self._watch.restore()) is not None:
+            with torch.no_grad():
+                self._detector.finalize(self._x_ND)
+            self._on_checkpoint(best_epoch)
+        losses_SE = np.stack(self._losses, axis=1)
+        return FitReport(losses_SE=losses_SE, n_alive=len(self._members), early_stop=self._early_stop)
 
     def _train(self, phase: Phase) -> bool:
-        """Train one phase; True when a checkpoint says stop."""
+        """Train one phase; True when a checkpoint or the watch says stop."""
         if phase.before is not None:
             with torch.no_grad():
                 phase.before(self._x_ND)
@@ -113,6 +135,10 @@ class _DeepFit:
                     phase.after_epoch(self._x_ND, epoch + 1)
             if self._is_checkpoint(phase) and self._stop_at_checkpoint(steps):
                 return True
+            if self._watch is not None and phase is self._phases[-1]:
+                self._early_stop = self._watch.after_epoch(self._epochs_done)
+                if self._early_stop:
+                    return True
         return False
 
     def _train_epoch(self, phase: Phase, steps: Sequence[StepRunner], epoch: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from itertools import accumulate
 
 from automl_ad.detectors.base import Detector
@@ -23,17 +25,18 @@ def phase_starts(detector: Detector, n_rows: int) -> tuple[int, ...]:
     return tuple(before_last)
 
 
-def checkpoint_epochs(n_epochs_total: int) -> tuple[int, ...]:
-    """The epochs 5, 10, 20, 50, 100, ... before the last, and the last.
+def checkpoint_epochs(n_epochs_total: int, shares: Collection[float] = ()) -> tuple[int, ...]:
+    """The epochs 5, 10, 20, 50, 100, ... before the last, and the last; and the first at each share of all.
 
     More epochs are not always better: contaminated rows are learnt late (METHODS M01), so each is judged.
 
-    >>> checkpoint_epochs(100), checkpoint_epochs(3)
-    ((5, 10, 20, 50, 100), (3,))
+    >>> checkpoint_epochs(100), checkpoint_epochs(3), checkpoint_epochs(30, shares=(1 / 3,))
+    ((5, 10, 20, 50, 100), (3,), (5, 10, 20, 30))
     """
     epochs: list[int] = []
     decade = 1
     while decade < n_epochs_total:
         epochs += [mark for mark in (decade, 2 * decade, 5 * decade) if 5 <= mark < n_epochs_total]
         decade *= 10
-    return (*epochs, n_epochs_total)
+    epochs += [math.ceil(share * n_epochs_total) for share in shares]
+    return tuple(sorted({*epochs, n_epochs_total}))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from automl_ad.results import TrialConfig, TrialResult
 from automl_ad.study import TrialStore
+from automl_ad.tuning.halving import AsyncHalving
 
 if TYPE_CHECKING:
     from automl_ad.trial import Report, TrialData
@@ -53,6 +54,8 @@ class TrialJob:
     store: TrialStore
     seed: int
     n_members: int
+    halving: AsyncHalving | None = None
+    """Compares running trials and stops the weaker half; None lets all train to their end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,18 +25,25 @@ class LocalExecutor:
     ) -> None:
         """Run trials, see `Executor.run`. A trial is asked to stop at its next checkpoint."""
 
-        def should_stop() -> bool:
+        def is_over() -> bool:
             return stop.is_set() or budget.is_over()
 
-        while not should_stop() and (asked := proposer.ask()):
+        while not is_over() and (asked := proposer.ask()):
             number, config = asked
+
+            def report(
+                share: float, objective: float | None, *, trial: int = number, detector: str = config.detector
+            ) -> bool:
+                is_behind = job.halving is not None and job.halving.report(trial, detector, share, objective)
+                return is_over() or is_behind
+
             result = trial_fn(
                 config,
                 job.data,
                 number=number,
                 seed=job.seed + number,
                 n_members=job.n_members,
-                report=lambda epoch, objective: should_stop(),  # noqa: ARG005
+                report=report,
                 device=self._device,
             )
             job.store.write(result)

@@ -62,7 +62,7 @@ class RayExecutor:
         """Run trials, see `Executor.run`. Raises ClusterError when the cluster cannot run a trial."""
         with connected(self._config), tempfile.TemporaryDirectory() as scratch:
             slots = fitting_slots(self._config)
-            recorder = _recorder_on_this_node(job.store)
+            recorder = _recorder_on_this_node(job)
             shipment = Shipment(
                 trial_fn=trial_fn,
                 data=job.data,
@@ -78,10 +78,10 @@ class RayExecutor:
             raise search.error
 
 
-def _recorder_on_this_node(store: TrialStore) -> ActorHandle[Any]:
+def _recorder_on_this_node(job: TrialJob) -> ActorHandle[Any]:
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     recorder: ActorHandle[Any] = Recorder.options(scheduling_strategy=here).remote(  # type: ignore[attr-defined]
-        TrialStore(store.root.resolve())
+        TrialStore(job.store.root.resolve()), job.halving
     )
     return recorder
 

@@ -18,6 +18,7 @@ from ray.tune.result import DONE
 from automl_ad.results import TrialConfig, TrialResult
 from automl_ad.study import TrialStore
 from automl_ad.tuning.executor import TrialFn
+from automl_ad.tuning.halving import AsyncHalving
 
 BUG = "bug"
 """Metric with the traceback of an exception that no trial should raise; empty when all is well."""
@@ -25,10 +26,15 @@ BUG = "bug"
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
 class Recorder:
-    """The only writer of results. It runs on the driver's node, where the study folder is."""
+    """The only writer of results. It runs on the driver's node, where the study folder is.
 
-    def __init__(self, store: TrialStore) -> None:
+    It also hears all reports. *Not* Tune's schedulers: a trial is one step of Tune's, and they would tell a
+    stopped trial as complete, with the objective of a third of its training (PLATFORM 4.2, 3).
+    """
+
+    def __init__(self, store: TrialStore, halving: AsyncHalving | None) -> None:
         self._store = store
+        self._halving = halving
         self._workers: list[ActorHandle[Any]] = []
         self._is_stopping = False
 
@@ -52,9 +58,10 @@ class Recorder:
         """From now on trials are asked to stop at their next checkpoint."""
         self._is_stopping = True
 
-    def is_stopping(self) -> bool:
-        """Whether trials shall stop."""
-        return self._is_stopping
+    def report(self, trial: int, detector: str, share: float, objective: float | None) -> bool:
+        """Whether the trial shall stop: all do, or it is behind the others of its detector."""
+        is_behind = self._halving is not None and self._halving.report(trial, detector, share, objective)
+        return self._is_stopping or is_behind
 
     def kill_workers(self) -> None:
         """End the workers in the middle of what they do."""
@@ -113,6 +120,7 @@ class TrialWorker(tune.Trainable):
             device=shipment.device,
         )
 
-    def _report(self, epoch: int, objective: float | None) -> bool:
-        del epoch, objective
-        return bool(ray.get(self._shipment.recorder.is_stopping.remote()))
+    def _report(self, share: float, objective: float | None) -> bool:
+        number, detector = self.config["number"], self.config["trial"]["detector"]
+        recorder = self._shipment.recorder
+        return bool(ray.get(recorder.report.remote(number, detector, share, objective)))

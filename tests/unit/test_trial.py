@@ -30,10 +30,10 @@ def data(blob_columns) -> TrialData:
     )
 
 
-def run(data: TrialData, detector: str, params: Mapping[str, Value], stop_at: int = 10**9) -> TrialResult:
+def run(data: TrialData, detector: str, params: Mapping[str, Value], stop_at: float = 2.0) -> TrialResult:
     torch.set_num_threads(1)
     config = TrialConfig(detector=detector, params={"prep": "zscore", **params}, origin="random")
-    return run_trial(config, data, number=7, seed=3, n_members=3, report=lambda epoch, _: epoch >= stop_at)
+    return run_trial(config, data, number=7, seed=3, n_members=3, report=lambda share, _: share >= stop_at)
 
 
 def test_every_score_type_of_every_checkpoint_is_a_candidate(data: TrialData):
@@ -68,7 +68,7 @@ def test_kept_weights_score_the_panel_as_judged(data: TrialData):
 
 
 def test_a_trial_asked_to_stop_keeps_what_it_has(data: TrialData):
-    result = run(data, "autoencoder", {"n_epochs": 50}, stop_at=10)
+    result = run(data, "autoencoder", {"n_epochs": 50}, stop_at=0.2)
     assert (result.state, result.reason) == ("stopped", "stopped after epoch 10 of 50")
     assert {c.key.checkpoint for c in result.candidates} == {5, 10}
     assert 10 in result.weights

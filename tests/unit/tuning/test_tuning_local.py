@@ -5,16 +5,16 @@ import time
 
 import pytest
 
-from automl_ad.tuning import Budget, LocalExecutor, Sampler, TrialJob
+from automl_ad.tuning import AsyncHalving, Budget, LocalExecutor, Sampler, TrialJob
 
 
 @pytest.fixture
 def search(study, space, config):
-    def search(trial_fn, *, budget=None, stop=None, on_result=None):
+    def search(trial_fn, *, budget=None, stop=None, on_result=None, halving=None):
         seen = []
         LocalExecutor().run(
             trial_fn,
-            TrialJob(data="the data", store=study.store, seed=5, n_members=4),
+            TrialJob(data="the data", store=study.store, seed=5, n_members=4, halving=halving),
             Sampler(study, space, config),
             budget=budget or Budget(),
             stop=stop or threading.Event(),
@@ -89,3 +89,19 @@ def test_bug_in_a_trial_stops_the_study(search, study, quick):
     with pytest.raises(ZeroDivisionError, match="our bug"):
         search(trial_fn)
     assert study.store.numbers() == [0, 1, 2]
+
+
+def test_trials_behind_others_of_their_detector_are_stopped_and_not_complete(search, study, make_result):
+    best: dict[str, int] = {}
+
+    def trial_fn(config, data, *, number, report, **_):
+        is_behind = report(0.4, -number)  # each is worse than all before
+        assert is_behind == (config.detector in best)
+        best.setdefault(config.detector, number)
+        return make_result(number, config, state="stopped" if is_behind else "completed")
+
+    seen = search(trial_fn, halving=AsyncHalving())
+    states = {trial.number: trial.frozen.state.name for trial in study.trials()}
+    assert {number for number, state in states.items() if state == "COMPLETE"} == set(best.values())
+    assert set(states.values()) == {"COMPLETE", "PRUNED"}
+    assert all(result.candidates for result in seen)
