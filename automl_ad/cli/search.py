@@ -257,6 +257,7 @@ def _print_outcome(outcome: SearchOutcome, data: DataConfig, *, as_json: bool) -
         print(
             outcome_document(
                 outcome.selection,
+                outcome.results,
                 audited,
                 study=outcome.study,
                 artifact=outcome.exported.artifact,

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from automl_ad.results import Audit, RankedCandidate, Selection
+from automl_ad.reporting.arms import arms
+from automl_ad.results import Audit, RankedCandidate, Selection, TrialResult
 
 
 def outcome_document(
-    selection: Selection, audit: Audit | None, *, study: Path, artifact: Path, best_artifact: Path | None
+    selection: Selection,
+    results: Sequence[TrialResult],
+    audit: Audit | None,
+    *,
+    study: Path,
+    artifact: Path,
+    best_artifact: Path | None,
 ) -> str:
     """Valid JSON: figures that are absent or not finite are null."""
     document: dict[str, Any] = {
@@ -27,6 +35,7 @@ def outcome_document(
             "parts": [{"candidate": str(part.key), "weight": part.weight} for part in selection.output],
         },
         "confidence": _finite(dict(selection.confidence)),
+        "arms": asdict(arms(results)),
         "ranking": [_row(row, audit) for row in selection.ranking],
     }
     if audit is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from automl_ad.reporting.arms import arms, arms_sentence
 from automl_ad.results import Audit, RankedCandidate, Selection, TrialResult
 
 N_ROWS = 15
@@ -63,7 +64,7 @@ def _figure(value: float | None) -> str:
 
 
 def _missing(selection: Selection, results: Sequence[TrialResult]) -> Iterable[str]:
-    """Why baseline rows are not in the table, and how many other trials and candidates are not."""
+    """Why baseline rows are not in the table, how many other trials are not, and what each arm reached."""
     shown = {row.key.trial for row in selection.ranking if not row.veto}
     for result in results:
         if result.config.origin == "baseline" and result.trial not in shown:
@@ -72,6 +73,7 @@ def _missing(selection: Selection, results: Sequence[TrialResult]) -> Iterable[s
     failures = Counter(r.reason for r in results if r.state == "failed" and r.config.origin != "baseline")
     for reason, count in failures.most_common():
         yield f"failed: {count} trials, {reason}"
+    yield arms_sentence(arms(results))
 
 
 def _notes(selection: Selection, audit: Audit | None) -> Iterable[str]:

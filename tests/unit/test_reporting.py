@@ -103,6 +103,10 @@ def test_a_trial_has_one_row_and_failures_are_counted(selection, results):
     assert "vetoed: 1 candidates, its loss diverged" in text
 
 
+def test_the_arms_of_the_search_have_a_line(selection, results):
+    assert "objective by arm: published defaults no trial" in shown(selection, results, None)
+
+
 def test_a_criterion_that_says_nothing_has_no_column(selection, results):
     assert "probe" not in shown(selection, results, None)
 
@@ -114,11 +118,12 @@ def test_metrics_stand_apart_as_an_audit(selection, results, audit):
     assert "output AUROC 0.812, AP 0.625" in text
 
 
-def test_the_document_is_json_without_nan(selection, audit):
+def test_the_document_is_json_without_nan(selection, results, audit):
     paths = {"study": Path("s"), "artifact": Path("s/artifact"), "best_artifact": None}
-    document = json.loads(outcome_document(selection, audit, **paths))
+    document = json.loads(outcome_document(selection, results, audit, **paths))
     assert document["best"] == "3/distance@0"
     assert document["confidence"] == {"gain": None}
     assert document["best_artifact"] is None
+    assert document["arms"]["by_origin"]["random"] == {"n_trials": 0, "mean": None, "best": None}
     assert document["ranking"][0]["audit"]["auroc"] == 0.75
     assert document["ranking"][-1]["veto"] == "its loss diverged: so"
