@@ -80,7 +80,7 @@ class StabilityStop:
 def loss_entropy(losses_N: npt.NDArray[np.floating]) -> float:
     """Entropy of the losses as shares of their sum, in nats; NaN when one of them is not finite.
 
-    >>> round(loss_entropy(np.ones(8)) / np.log(2), 6), loss_entropy(np.array([0.0, 5.0]))
+    >>> round(loss_entropy(np.ones(8)) / math.log(2), 6), loss_entropy(np.array([0.0, 5.0]))
     (3.0, 0.0)
     """
     if not np.isfinite(losses_N).all():
