@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from automl_ad.errors import ConfigError
@@ -11,6 +13,7 @@ TrainingData = Literal["unknown", "clean"]
 ExecutorName = Literal["local", "ray"]
 Preset = Literal["fast", "balanced", "thorough"]
 Combination = Literal["mean", "vote"]
+Aggregation = Literal["borda", "robust_borda", "kemeny"]
 EarlyStopping = Literal["none", "entropy", "stability"]
 Scheduler = Literal["none", "asha"]
 
@@ -32,6 +35,61 @@ class DataConfig:
     def __post_init__(self) -> None:
         require(bool(self.sources), "at least one data source must be given, got none")
         require(self.max_rows >= 20, f"--max-rows must be at least 20, got {self.max_rows}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SelectionConfig:
+    """How candidates are ranked and what is made of the best. No trial depends on it."""
+
+    rank_by: tuple[str, ...] = ()
+    """Criteria that vote, each `criterion` or `criterion=weight`; empty: the usual ones."""
+    aggregate: Aggregation = "borda"
+    n_parts: int = 5
+    """SELECTION 3: the five best with the anchors did better than any single pick, in both regimes."""
+    max_per_detector: int = 1
+    """Score types and checkpoints of a detector rank side by side and would fill every place with the same
+    opinion."""
+    with_anchors: bool = True
+    """Whether the anchors are parts of the output beside the best; one part without them is a single one."""
+
+    def __post_init__(self) -> None:
+        votes = [_vote(entry) for entry in self.rank_by]
+        require(
+            len(dict(votes)) == len(votes),
+            f"--rank-by must name a criterion once, got {', '.join(self.rank_by)}",
+        )
+        require(
+            self.aggregate in get_args(Aggregation),
+            f"--aggregate must be one of {', '.join(get_args(Aggregation))}, got {self.aggregate!r}",
+        )
+        require(self.n_parts >= 1, f"--parts must be at least 1, got {self.n_parts}")
+        require(
+            self.max_per_detector >= 1, f"max_per_detector must be at least 1, got {self.max_per_detector}"
+        )
+
+    @property
+    def votes(self) -> Mapping[str, float]:
+        """Criterion -> weight, in the order of `rank_by`."""
+        return dict(_vote(entry) for entry in self.rank_by)
+
+
+def _vote(entry: str) -> tuple[str, float]:
+    """The criterion and its weight, 1 unless given.
+
+    >>> _vote("tail_shape=0.5"), _vote("consensus")
+    (('tail_shape', 0.5), ('consensus', 1.0))
+    """
+    name, separator, weight = entry.partition("=")
+    try:
+        number = float(weight) if separator else 1.0
+    except ValueError:
+        number = math.nan
+    require(
+        bool(name) and 0 < number < math.inf,
+        f"--rank-by must be CRITERION or CRITERION=WEIGHT with a positive weight, got {entry!r}",
+        "write for example --rank-by anchor_agreement --rank-by tail_shape=0.5",
+    )
+    return name, number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +121,7 @@ class SearchConfig:
     keep_bytes: int = 2_000_000_000
     detectors: tuple[str, ...] | None = None
     """Search only these; None means all of the preset."""
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
 
     def __post_init__(self) -> None:
         require(self.max_trials >= 1, f"--max-trials must be at least 1, got {self.max_trials}")
