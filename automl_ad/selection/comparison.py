@@ -10,8 +10,9 @@ the anchors can never show that something beats them, so two other figures must 
 2. *Tail gain*. The argument fails when many candidates share one mistake: they outvote the anchors. But a
    mean of surprises is sharp only where its parts are surprised by the same rows, so a clique that sees
    other rows than the anchors blunts the tail. Hence RTM and EAG of the output, on the same scale of
-   surprise as the anchors' average, must not be below theirs. The tail alone would not do: parts that
-   repeat the anchors sharpen nothing and reveal nothing.
+   surprise as the anchors' average, must not be below theirs. An output without the anchors is averaged with
+   them for this: one part alone has the sharpest tail there is, whatever it sees. The tail alone would not
+   do: parts that repeat the anchors sharpen nothing and reveal nothing.
 
 Noise is what a bootstrap over panel rows, and over judges or generators, leaves open: 5 % on one side.
 An output that adds nothing but baseline rows to the anchors has found nothing and does not count.
@@ -31,6 +32,7 @@ from automl_ad.artifact.ensemble import PanelECDF
 from automl_ad.criteria import tail_figures
 from automl_ad.criteria.ranks import unit_ranks, weighted_correlations
 from automl_ad.results import Candidate
+from automl_ad.selection.output import Output
 from automl_ad.selection.pool import Pool
 
 Float64Array = npt.NDArray[np.float64]
@@ -66,22 +68,22 @@ class Comparison:
         }
 
 
-def compare(chosen: Sequence[Candidate], pool: Pool, *, use_probes: bool, seed: int) -> Comparison:
-    """The output, `chosen` with the anchors, against the anchors alone.
+def compare(output: Output, pool: Pool, *, use_probes: bool, seed: int) -> Comparison:
+    """The output against the anchors alone.
 
     Without anchors there is nothing to fall back to, and the output stands.
     """
-    anchors = tuple(pool.anchors.values())
+    anchors, parts = tuple(pool.anchors.values()), output.parts
     if not anchors:
         return Comparison(is_better=True)
-    if all(pool.origin(candidate) == "baseline" for candidate in chosen):
+    if all(pool.origin(candidate) == "baseline" for candidate in output.chosen):
         return Comparison(is_better=False)
     rng = np.random.default_rng(seed)
-    output = (*chosen, *anchors)
-    if use_probes:
-        probe_gain = _probe_gain(output, anchors, rng)
+    if use_probes and (generators := _shared_generators((*parts, *anchors))):
+        probe_gain = _probe_gain(parts, anchors, generators, rng)
         return Comparison(is_better=probe_gain.low > 0, gains={"probe_auc": probe_gain})
-    consensus, tail = _consensus_gain(output, anchors, pool, rng), _tail_gain(output, anchors, rng)
+    consensus = _consensus_gain(parts, anchors, pool, rng)
+    tail = _tail_gain(_joined(output.chosen, anchors), anchors, rng)
     is_better = consensus.low > 0 and tail.high >= 0
     return Comparison(is_better=is_better, gains={"consensus": consensus, "tail": tail})
 
@@ -92,10 +94,12 @@ def _consensus_gain(
     """Mean over judges of Spearman(judge, output) - Spearman(judge, anchors), own detector left out."""
     judges, outputs, averages = [], [], []
     for detector, positions in pool.evidence.detectors.items():
-        others = [part for part in anchors if part.detector != detector]
-        if others:
+        foreign, others = (
+            [part for part in parts if part.detector != detector] for parts in (output, anchors)
+        )
+        if foreign and others:
             judges.append(pool.evidence.unit_ranks_KN[positions].mean(axis=0))
-            outputs.append(_mean_surprise([part for part in output if part.detector != detector]))
+            outputs.append(_mean_surprise(foreign))
             averages.append(_mean_surprise(others))
     if not judges:
         return Gain(value=0.0, low=0.0, high=0.0)
@@ -116,9 +120,22 @@ def _tail_gain(output: Sequence[Candidate], anchors: Sequence[Candidate], rng: n
     return _gain((logs_BF2[..., 0] - logs_BF2[..., 1]).mean(axis=1, keepdims=True), rng)
 
 
-def _probe_gain(output: Sequence[Candidate], anchors: Sequence[Candidate], rng: np.random.Generator) -> Gain:
+def _joined(chosen: Sequence[Candidate], anchors: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The chosen with all anchors, none twice."""
+    return tuple({part.key: part for part in (*chosen, *anchors)}.values())
+
+
+def _shared_generators(parts: Sequence[Candidate]) -> list[str]:
+    return sorted(set.intersection(*(set(part.probe_scores) for part in parts)))
+
+
+def _probe_gain(
+    output: Sequence[Candidate],
+    anchors: Sequence[Candidate],
+    generators: Sequence[str],
+    rng: np.random.Generator,
+) -> Gain:
     """Mean over generators of the output's AUC less the anchors'."""
-    generators = sorted(set.intersection(*(set(part.probe_scores) for part in output)))
     gain_GN = np.stack([_beaten(output, name) - _beaten(anchors, name) for name in generators])
     n_rows = gain_GN.shape[1]
     return _gain(_resamples(n_rows, rng) @ gain_GN.T / n_rows, rng)

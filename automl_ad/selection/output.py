@@ -1,24 +1,44 @@
-"""Which candidates go into the output beside the anchors."""
+"""Which candidates go into the output, and whether the anchors do."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from automl_ad.config import SelectionConfig
 from automl_ad.results import Candidate
 
-N_CHOSEN = 5
-"""SELECTION 3: the five best with the anchors did better than any single pick, in both regimes."""
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Output:
+    """The parts of an output, equally weighted."""
+
+    chosen: tuple[Candidate, ...]
+    """By their rank, best first."""
+    anchors: tuple[Candidate, ...] = ()
+    """Beside them, whatever their rank."""
+
+    @property
+    def parts(self) -> tuple[Candidate, ...]:
+        """All of them."""
+        return (*self.chosen, *self.anchors)
 
 
-def choose_parts(ranked: Sequence[Candidate], anchors: Mapping[str, Candidate]) -> tuple[Candidate, ...]:
-    """The best N_CHOSEN of the ranked candidates, best first, at most one per detector.
+def choose_output(
+    ranked: Sequence[Candidate], anchors: Mapping[str, Candidate], config: SelectionConfig
+) -> Output:
+    """The best `n_parts` of the ranked candidates, at most `max_per_detector` of each, and the anchors.
 
-    Anchors are passed over: they are part of the output anyway. One per detector, for the score types and
-    checkpoints of a detector rank side by side and would fill every place with the same opinion.
+    With the anchors, these are passed over in the ranking: they are part of the output anyway. Without,
+    they may be chosen like any other.
     """
-    anchor_keys = {anchor.key for anchor in anchors.values()}
-    chosen: dict[str, Candidate] = {}
+    beside = tuple(anchors.values()) if config.with_anchors else ()
+    keys_beside = {anchor.key for anchor in beside}
+    n_taken: Counter[str] = Counter()
+    chosen = []
     for candidate in ranked:
-        if candidate.key not in anchor_keys:
-            chosen.setdefault(candidate.detector, candidate)
-    return tuple(chosen.values())[:N_CHOSEN]
+        if candidate.key not in keys_beside and n_taken[candidate.detector] < config.max_per_detector:
+            n_taken[candidate.detector] += 1
+            chosen.append(candidate)
+    return Output(chosen=tuple(chosen[: config.n_parts]), anchors=beside)

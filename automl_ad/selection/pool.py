@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,8 +30,12 @@ class Pool:
         return self.evidence.results[candidate.key.trial].config.origin
 
 
-def gather(results: Sequence[TrialResult]) -> Pool:
-    """The pool of all results. Raises NoTrialSucceeded when no candidate is left that may be shipped."""
+def gather(results: Sequence[TrialResult], *, is_clean: bool = False, exclude: Collection[str] = ()) -> Pool:
+    """The pool of all results but those of the detectors in `exclude`, which are no anchors either.
+
+    Raises NoTrialSucceeded when no candidate is left that may be shipped.
+    """
+    results = [result for result in results if result.config.detector not in exclude]
     by_trial = {result.trial: result for result in results}
     candidates = sorted((c for result in results for c in result.candidates), key=lambda c: c.key)
     levels = [n_levels(c.panel_scores) for c in candidates]
@@ -42,7 +46,7 @@ def gather(results: Sequence[TrialResult]) -> Pool:
         raise NoTrialSucceeded(*_nothing_left(results, reasons))
     keys = {c.key for c in usable}
     return Pool(
-        evidence=Evidence.of(usable, results, anchors_of(results)),
+        evidence=Evidence.of(usable, results, anchors_of(results), is_clean=is_clean),
         vetoed=tuple((c, reason) for c, reason in zip(candidates, reasons, strict=True) if reason),
         anchors={name: c for name, c in anchor_candidates(results).items() if c.key in keys},
     )

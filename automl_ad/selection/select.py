@@ -3,44 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
-
-import numpy as np
-import numpy.typing as npt
 
 from automl_ad.config import SearchConfig
 from automl_ad.criteria import CRITERIA
 from automl_ad.results import Candidate, RankedCandidate, Selection, TrialResult, WeightedPart
 from automl_ad.selection.comparison import compare
-from automl_ad.selection.output import choose_parts
-from automl_ad.selection.pool import Pool, gather
-from automl_ad.selection.ranking import Ranking, rank
+from automl_ad.selection.output import choose_output
+from automl_ad.selection.pool import Pool
+from automl_ad.selection.ranking import Ranking, rank_pool
 from automl_ad.selection.stability import share_best_stays
 from automl_ad.selection.verdict import verdict
+from automl_ad.selection.voters import Table, has_figures
 
 
-def select(results: Sequence[TrialResult], config: SearchConfig) -> Selection:
+def select(
+    results: Sequence[TrialResult], config: SearchConfig, *, exclude: Collection[str] = ()
+) -> Selection:
     """What to ship, with the whole ranking and the evidence for it.
 
-    The same results and seed give the same selection. Raises NoTrialSucceeded when every trial failed,
-    was vetoed, or lost its weights.
+    The same results and seed give the same selection. Detectors in `exclude` are neither candidates nor
+    anchors: what is selected without the strongest baselines shows what these are worth. Raises
+    NoTrialSucceeded when every trial failed, was vetoed, or lost its weights, and ConfigError when a
+    criterion of `rank_by` has no figure.
     """
-    pool = gather(results)
-    table = {name: criterion(pool.evidence) for name, criterion in CRITERIA.items()}
-    ranking = rank(pool, table, config.training_data)
+    pool, table, ranking = rank_pool(results, config, exclude=exclude)
     ranked = [pool.evidence.candidates[position] for position in ranking.order]
     shippable = [candidate for candidate in ranked if candidate.is_exportable]
-    chosen = choose_parts(shippable, pool.anchors)
-    comparison = compare(chosen, pool, use_probes=ranking.is_by_probes, seed=config.seed)
-    parts = (*chosen, *pool.anchors.values()) if comparison.is_better else tuple(pool.anchors.values())
+    output = choose_output(shippable, pool.anchors, config.selection)
+    use_probes = pool.evidence.is_clean and has_figures(table["probe_auc"])
+    comparison = compare(output, pool, use_probes=use_probes, seed=config.seed)
+    parts = output.parts if comparison.is_better else tuple(pool.anchors.values())
     return Selection(
         ranking=(*_rows(pool, table, ranking), *_vetoed_rows(pool)),
         best=shippable[0].key,
         output=tuple(WeightedPart(key=part.key, weight=1 / len(parts)) for part in parts),
         output_kind=_kind(parts, config, is_better=comparison.is_better),
         is_distinguishable=comparison.is_better,
-        verdict=verdict(pool, table, ranking, chosen, comparison),
+        verdict=verdict(pool, table, ranking, output.chosen, comparison),
         confidence={
             "best_stays_first": share_best_stays(pool, ranking, seed=config.seed),
             **comparison.figures(),
@@ -58,9 +59,7 @@ def _kind(
     return "vote" if config.combine == "vote" else "ensemble"
 
 
-def _rows(
-    pool: Pool, table: Mapping[str, npt.NDArray[np.float64]], ranking: Ranking
-) -> tuple[RankedCandidate, ...]:
+def _rows(pool: Pool, table: Table, ranking: Ranking) -> tuple[RankedCandidate, ...]:
     """The candidates that may be selected, best first."""
     return tuple(
         RankedCandidate(

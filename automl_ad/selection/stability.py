@@ -17,7 +17,9 @@ def share_best_stays(pool: Pool, ranking: Ranking, *, seed: int) -> float:
     """Share of bootstrap resamples of the panel rows in which the best candidate leads the shortlist."""
     evidence = pool.evidence
     shortlist = [evidence.candidates[position] for position in ranking.order[:N_SHORTLISTED]]
-    short = Evidence.of(shortlist, list(evidence.results.values()), evidence.anchors)
+    short = Evidence.of(
+        shortlist, list(evidence.results.values()), evidence.anchors, is_clean=evidence.is_clean
+    )
     rng = np.random.default_rng(seed)
     n_rows: int = evidence.scores_KN.shape[1]
     leaders = [_leads(short.at(rng.integers(n_rows, size=n_rows)), ranking) for _ in range(N_RESAMPLES)]
@@ -26,5 +28,6 @@ def share_best_stays(pool: Pool, ranking: Ranking, *, seed: int) -> float:
 
 def _leads(evidence: Evidence, ranking: Ranking) -> bool:
     """Whether the first of the shortlist has the highest aggregate again."""
-    aggregate_K = aggregate({name: CRITERIA[name](evidence) for name in ranking.voters}, ranking.voters)
-    return bool(aggregate_K[0] >= aggregate_K.max() - 1e-12)
+    table = {name: CRITERIA[name](evidence) for name in ranking.voters}
+    aggregate_K = aggregate(table, ranking.voters, ranking.method)
+    return bool(aggregate_K[0] >= aggregate_K.max())

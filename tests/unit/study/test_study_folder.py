@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from automl_ad.config import SelectionConfig
 from automl_ad.errors import StudyError
 from automl_ad.space import load_space
 from automl_ad.study import Study, StudyFolder
@@ -90,6 +91,20 @@ def test_budgets_may_grow(created, config, space):
     with Study.resume(created, grown, fingerprint="f1", space=space) as study:
         assert study.record.config == grown
     assert StudyFolder.read(created).record.config == grown
+
+
+def test_the_selection_may_change(created, config, space):
+    selection = SelectionConfig(rank_by=("consensus=2", "tail_shape"), aggregate="kemeny", n_parts=1)
+    other = dataclasses.replace(config, selection=selection)
+    Study.resume(created, other, fingerprint="f1", space=space).close()
+    assert StudyFolder.read(created).record.config.selection == selection
+
+
+def test_a_record_from_before_selections_has_the_usual_one(created, config):
+    document = json.loads((created / "study.json").read_text())
+    del document["config"]["selection"]
+    (created / "study.json").write_text(json.dumps(document))
+    assert StudyFolder.read(created).record.config == config
 
 
 @pytest.mark.parametrize(
