@@ -23,7 +23,7 @@ from automl_ad.exporting import Exported, export
 from automl_ad.preparation import Prepared, prepare
 from automl_ad.progress import OnProgress, ProgressLog, ignore_progress
 from automl_ad.results import PYOD_PREFIX, Selection, TrialResult, Value
-from automl_ad.selection import select
+from automl_ad.selection import require_known, select
 from automl_ad.space import SearchSpace, load_space
 from automl_ad.study import RECORD_FILE, Study
 from automl_ad.trial import run_trial
@@ -75,6 +75,7 @@ def search(
     whatever was finished stays in `output`.
     """
     config, executor, stop = config or SearchConfig(), executor or ExecutorConfig(), stop or threading.Event()
+    require_known(config.selection)
     runner = _executor(executor)
     budget = Budget.lasting(config.time_budget_s)
     log = ProgressLog(on_progress)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl_ad.config import (
+    Aggregation,
     Combination,
     DataConfig,
     EarlyStopping,
@@ -22,6 +23,7 @@ from automl_ad.config import (
     Preset,
     Scheduler,
     SearchConfig,
+    SelectionConfig,
     TrainingData,
 )
 from automl_ad.errors import ConfigError, DataError
@@ -94,6 +96,14 @@ def search(
         Combination,
         typer.Option(help="How the output's parts become one score: their mean, or a majority `vote`."),
     ] = "mean",
+    rank_by: Annotated[
+        list[str] | None,
+        typer.Option(help="A criterion that votes on the ranking, or CRITERION=WEIGHT; repeatable."),
+    ] = None,
+    aggregate: Annotated[Aggregation, typer.Option(help="How votes become one ranking.")] = "borda",
+    n_parts: Annotated[
+        int, typer.Option("--parts", help="Candidates in the output, beside the anchors.")
+    ] = 5,
     early_stopping: Annotated[
         EarlyStopping,
         typer.Option(help="How a deep trial ends itself: by its loss `entropy`, or by a stable order."),
@@ -159,6 +169,7 @@ def search(
         contamination=contamination,
         alert_rate=alert_rate,
         combine=combine,
+        selection=SelectionConfig(rank_by=tuple(rank_by or ()), aggregate=aggregate, n_parts=n_parts),
         early_stopping=early_stopping,
         scheduler=scheduler,
         keep_bytes=keep_bytes,

@@ -221,6 +221,19 @@ def test_the_threshold_may_change_on_resume(automl_ad, file: Path, outcome: Sear
     assert "contamination 20 %" in Scorer.load(outcome.study / "artifact").manifest.threshold.rule
 
 
+def test_the_selection_may_change_on_resume(automl_ad, file: Path, outcome: SearchOutcome):
+    flags = (file, "--label-column", "label", *TRIALS, "--output", outcome.study, "--resume", "--json")
+    ranked = ("--rank-by", "consensus=2", "--rank-by", "tail_shape", "--aggregate", "kemeny", "--parts", "1")
+    written = {path: path.stat().st_mtime_ns for path in (outcome.study / "trials").rglob("*")}
+    done = automl_ad("search", *flags, *ranked)
+    assert done.code in (0, 5), done.err
+    assert written == {path: path.stat().st_mtime_ns for path in (outcome.study / "trials").rglob("*")}
+    rows = [row for row in json.loads(done.out)["ranking"] if not row["veto"]]
+    assert [row["aggregate"] for row in rows] == sorted((row["aggregate"] for row in rows), reverse=True)
+    selection = Scorer.load(outcome.study / "artifact").manifest.study["selection"]
+    assert (selection["rank_by"], selection["aggregate"]) == (["consensus=2", "tail_shape"], "kemeny")
+
+
 def test_both_artifacts_can_be_served_together(outcome: SearchOutcome):
     paths = [outcome.exported.artifact, outcome.exported.best_artifact]
     assert len({Scorer.load(path).name for path in paths if path}) == 2
