@@ -18,6 +18,7 @@ from automl_ad.config import SearchConfig
 from automl_ad.criteria import ANCHOR_DETECTORS, CRITERIA, Evidence
 from automl_ad.results import Candidate, CandidateKey, TrialConfig, TrialResult
 from automl_ad.selection import select
+from automl_ad.selection.aggregation import AGGREGATORS
 
 GENERATORS = ("gauss", "uniform", "marginals", "subset", "scale", "noise", "spike", "mix")
 N_CHECKPOINTS, N_SCORE_TYPES = 4, 4
@@ -44,6 +45,10 @@ def main() -> None:
     print(f"ranking the scores: {time.perf_counter() - started:.2f} s")
     for name, criterion in CRITERIA.items():
         print(f"{name}: {timed(lambda criterion=criterion: criterion(evidence)):.3f} s")
+    votes = list(np.random.default_rng(0).random((4, len(pool))) + np.linspace(0, 1, len(pool)))
+    for name, aggregate in AGGREGATORS.items():
+        seconds = timed(lambda aggregate=aggregate: aggregate(votes, None))
+        print(f"{name} of {len(votes)} votes: {seconds:.3f} s")
     compare_with_pairs(pool[:: max(1, len(pool) // options.pairs_of)], results)
 
 
