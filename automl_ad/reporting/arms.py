@@ -86,6 +86,8 @@ def _phrase(label: str, arm: Arm) -> str:
 
 
 def _comparison(compared: Arms) -> str:
+    if compared.by_origin["sampled"].n_trials == 0:
+        return "TPE proposed nothing: no detector has enough completed trials to model"
     if compared.gain is None:
         return "TPE and random sampling share no detector: nothing can be said of the sampler"
     if compared.gain_error is None:

@@ -70,5 +70,6 @@ def test_the_sentence_says_when_random_is_as_good(sampled, said):
 
 def test_without_a_comparison_nothing_is_claimed():
     random = trial("vae", "random", 0.5)
-    assert "nothing can be said" in arms_sentence(arms([random]))
+    assert "TPE proposed nothing" in arms_sentence(arms([random]))
+    assert "nothing can be said" in arms_sentence(arms([random, trial("gmm", "sampled", 0.75)]))
     assert "too few to tell: +0.250" in arms_sentence(arms([random, trial("vae", "sampled", 0.75)]))
