@@ -1,1 +1,1 @@
-"""What the selection is worth on labelled tables: searches, metrics of every way to choose, and their tests."""
+"""What the selection is worth on labelled tables: searches, every way to choose measured, and the tests."""
