@@ -11,9 +11,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from automl_ad.criteria.anchors import mean_anchor_ranks
 from automl_ad.criteria.criterion import Direction, Need
 from automl_ad.criteria.evidence import Evidence
-from automl_ad.criteria.ranks import normalised_ranks, spearman, unit_ranks
+from automl_ad.criteria.ranks import spearman, unit_ranks
 
 Anchors = Mapping[str, npt.NDArray[np.floating]]
 
@@ -35,17 +36,11 @@ class AnchorAgreement:
 
     def __call__(self, evidence: Evidence) -> npt.NDArray[np.float64]:
         """[K]; NaN where no anchor of another detector exists."""
-        ranks = {name: normalised_ranks(scores_N) for name, scores_N in evidence.anchors.items()}
-        detectors = np.array([c.detector for c in evidence.candidates])
-        is_foreign_K = ~np.isin(detectors, list(ranks))
-        values_K = np.full(len(detectors), np.nan)
-        for left_out in ("", *ranks):
-            is_judged_K = detectors == left_out if left_out else is_foreign_K
-            others = [ranks_N for name, ranks_N in ranks.items() if name != left_out]
-            if others and is_judged_K.any():
-                values_K[is_judged_K] = evidence.unit_ranks_KN[is_judged_K] @ unit_ranks(
-                    np.mean(others, axis=0)
-                )
+        values_K = np.full(len(evidence.candidates), np.nan)
+        positions = evidence.detectors
+        for detector, ranks_N in mean_anchor_ranks(positions, evidence.anchors).items():
+            own = positions[detector]
+            values_K[own] = evidence.unit_ranks_KN[own] @ unit_ranks(ranks_N)
         return values_K
 
 
@@ -54,7 +49,7 @@ def anchor_agreement_of(scores_N: npt.NDArray[np.floating], detector: str, ancho
 
     NaN when no anchor of another detector exists, or when the scores are constant or not finite.
     """
-    others = [normalised_ranks(anchor_N) for name, anchor_N in anchors.items() if name != detector]
-    if not others or not np.isfinite(scores_N).all():
+    ranks = mean_anchor_ranks([detector], anchors)
+    if not ranks or not np.isfinite(scores_N).all():
         return float("nan")
-    return spearman(scores_N, np.mean(others, axis=0))
+    return spearman(scores_N, ranks[detector])

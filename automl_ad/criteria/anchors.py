@@ -6,11 +6,12 @@ a kernel density estimate, all on z-scored columns. The other baselines are judg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from automl_ad.criteria.ranks import normalised_ranks
 from automl_ad.results import Candidate, TrialResult
 
 ANCHOR_DETECTORS = ("isolation_forest", "knn", "gmm", "pca", "kde")
@@ -32,6 +33,20 @@ def anchor_candidates(results: Sequence[TrialResult]) -> dict[str, Candidate]:
         if result.candidates and _says_something(result.candidates[0]):
             found.setdefault(result.config.detector, result.candidates[0])
     return {name: found[name] for name in ANCHOR_DETECTORS if name in found}
+
+
+def mean_anchor_ranks(
+    detectors: Iterable[str], anchors: Mapping[str, npt.NDArray[np.floating]]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Detector -> [N] mean normalised ranks of the anchors, an anchor of that detector left out.
+
+    A detector for which no anchor is left is missing.
+    """
+    ranks = {name: normalised_ranks(scores_N) for name, scores_N in anchors.items()}
+    others = {
+        detector: [ranks_N for name, ranks_N in ranks.items() if name != detector] for detector in detectors
+    }
+    return {detector: np.mean(ranks_AN, axis=0) for detector, ranks_AN in others.items() if ranks_AN}
 
 
 def _says_something(candidate: Candidate) -> bool:

@@ -28,6 +28,8 @@ class Evidence:
     scores_KN: npt.NDArray[np.float32]
     unit_ranks_KN: npt.NDArray[np.float32]
     """See `ranks.unit_ranks`: the dot product of two rows is their Spearman correlation."""
+    is_clean: bool = False
+    """Whether training data were declared clean; otherwise any panel row may be an anomaly."""
 
     @classmethod
     def of(
@@ -35,6 +37,8 @@ class Evidence:
         candidates: Sequence[Candidate],
         results: Sequence[TrialResult],
         anchors: Mapping[str, npt.NDArray[np.floating]],
+        *,
+        is_clean: bool = False,
     ) -> Self:
         """The evidence on one or more candidates that passed the veto."""
         scores_KN = np.stack([c.panel_scores for c in candidates]).astype(np.float32, copy=False)
@@ -44,6 +48,7 @@ class Evidence:
             anchors=anchors,
             scores_KN=scores_KN,
             unit_ranks_KN=unit_ranks(scores_KN),
+            is_clean=is_clean,
         )
 
     def at(self, rows: npt.NDArray[np.int64]) -> Self:
@@ -52,6 +57,7 @@ class Evidence:
             [replace(c, panel_scores=c.panel_scores[rows]) for c in self.candidates],
             list(self.results.values()),
             {name: scores_N[rows] for name, scores_N in self.anchors.items()},
+            is_clean=self.is_clean,
         )
 
     @property

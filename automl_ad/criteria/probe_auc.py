@@ -1,11 +1,12 @@
-"""Criterion: how well a candidate tells pseudo-anomalies from the panel.
+"""Criterion: how well a candidate tells pseudo-anomalies from the normal rows of the panel.
 
 Shapes: K candidates, G generators, N panel rows, P probe rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from automl_ad.criteria.criterion import Direction, Need
 from automl_ad.criteria.evidence import Evidence
+from automl_ad.criteria.normal_rows import normal_rows
 from automl_ad.criteria.ranks import sorted_auc
 from automl_ad.results import Candidate
 
@@ -23,10 +25,11 @@ ProbeScores = Mapping[str, npt.NDArray[np.floating]]
 
 
 class ProbeAuc:
-    """Mean AUC of held-out rows against each kind of pseudo-anomaly, useless generators left out.
+    """Mean AUC of normal rows against each kind of pseudo-anomaly, useless generators left out.
 
     One strong generator is as bad as chance (a single Gaussian: regret 8.02 against 7.94 of a random pick,
-    Wilkinghoff and Tan 2026); the mean over different ones is what carries over to real anomalies.
+    Wilkinghoff and Tan 2026); the mean over different ones is what carries over to real anomalies. Where the
+    panel may be contaminated, the rows that the anchors suspect do not count as normal (`normal_rows`).
     """
 
     name: ClassVar[str] = "probe_auc"
@@ -40,12 +43,9 @@ class ProbeAuc:
     )
 
     def __call__(self, evidence: Evidence) -> npt.NDArray[np.float64]:
-        """[K]; NaN without probes, or when every generator is useless."""
-        auc_KG = auc_table(evidence.candidates)
-        if not auc_KG.size:
-            return np.full(len(evidence.candidates), np.nan)
-        median_G = np.median(auc_KG, axis=0)
-        is_useful_G = (median_G >= LEAST_MEDIAN) & (median_G <= MOST_MEDIAN)
+        """[K]; NaN without the probes that the others have, or when every generator is useless."""
+        auc_KG = auc_table(evidence)
+        is_useful_G = np.array([_is_useful(auc_K) for auc_K in auc_KG.T], dtype=np.bool_)
         if not is_useful_G.any():
             return np.full(len(evidence.candidates), np.nan)
         values_K: npt.NDArray[np.float64] = auc_KG[:, is_useful_G].mean(axis=1)
@@ -61,20 +61,41 @@ def probe_auc_of(panel_scores_N: npt.NDArray[np.floating], probe_scores: ProbeSc
     return float(np.mean(aucs)) if aucs else float("nan")
 
 
-def auc_table(candidates: tuple[Candidate, ...]) -> npt.NDArray[np.float64]:
-    """[K, G] AUC of each candidate on each generator that all of them scored."""
-    shared = set.intersection(*(set(c.probe_scores) for c in candidates))
-    generators = sorted(shared)
-    return np.array([_aucs(c.panel_scores, c.probe_scores, generators) for c in candidates])
+def auc_table(evidence: Evidence) -> npt.NDArray[np.float64]:
+    """[K, G] AUC of each candidate on each generator of the pool; NaN where it lacks the generator."""
+    generators, is_normal = _generators(evidence.candidates), normal_rows(evidence)
+    return np.array(
+        [
+            _aucs(c.panel_scores[is_normal[c.detector]], c.probe_scores, generators)
+            for c in evidence.candidates
+        ]
+    )
+
+
+def _generators(candidates: Sequence[Candidate]) -> list[str]:
+    """Those that at least half of the candidates with any probes have scored.
+
+    A candidate without probes, or one that stands alone with a generator, takes nothing from the others.
+    """
+    counts = Counter(name for c in candidates for name in c.probe_scores)
+    n_probed = sum(bool(c.probe_scores) for c in candidates)
+    return sorted(name for name, count in counts.items() if 2 * count >= n_probed)
+
+
+def _is_useful(auc_K: npt.NDArray[np.float64]) -> bool:
+    seen = auc_K[~np.isnan(auc_K)]
+    return bool(len(seen) and LEAST_MEDIAN <= np.median(seen) <= MOST_MEDIAN)
 
 
 def _aucs(
-    panel_scores_N: npt.NDArray[np.floating], probe_scores: ProbeScores, generators: list[str]
+    normal_N: npt.NDArray[np.floating], probe_scores: ProbeScores, generators: list[str]
 ) -> list[float]:
-    ascending_N = np.sort(panel_scores_N)
+    ascending_N = np.sort(normal_N)
     if not np.isfinite(ascending_N).all():
         return [float("nan")] * len(generators)
     return [
-        sorted_auc(ascending_N, scores_P) if np.isfinite(scores_P).all() else float("nan")
-        for scores_P in (probe_scores[name] for name in generators)
+        sorted_auc(ascending_N, probe_scores[name])
+        if name in probe_scores and np.isfinite(probe_scores[name]).all()
+        else float("nan")
+        for name in generators
     ]
