@@ -10,8 +10,9 @@ import numpy.typing as npt
 from automl_ad.criteria.evidence import Evidence
 
 Direction = Literal["max", "min"]
-Need = Literal["anchors", "probes", "pool", "losses", "members", "gamma"]
-"""What must be there: baselines, pseudo-anomalies, other candidates, loss curves, several members, gamma."""
+Need = Literal["scores", "anchors", "probes", "pool", "losses", "members", "gamma"]
+"""What must be there: panel scores alone, which always are, so that the figure is never absent; baselines,
+pseudo-anomalies, other candidates, loss curves, several members, gamma."""
 
 
 class Criterion(Protocol):

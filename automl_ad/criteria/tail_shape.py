@@ -33,7 +33,7 @@ class TailShape:
     name: ClassVar[str] = "tail_shape"
     direction: ClassVar[Direction] = "max"
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    needs: ClassVar[tuple[Need, ...]] = ("pool",)
+    needs: ClassVar[tuple[Need, ...]] = ("scores", "pool")
     cost: ClassVar[str] = "K N log N"
     source: ClassVar[str] = "SELECTION 2, T"
     failure_mode: ClassVar[str] = "a score that explodes on a few arbitrary rows has a perfect tail"
@@ -47,7 +47,7 @@ class TailShape:
 def tail_figures(scores_KN: npt.NDArray[np.floating]) -> tuple[Float64Array, Float64Array]:
     """(RTM [K], EAG [K]), both unchanged when the scores are shifted or multiplied.
 
-    RTM, relative top mean: how far the mean of the top 5 % lies beyond the median, in medians.
+    RTM, relative top median: how far the mean of the top 5 % lies beyond the median, in medians.
     EAG, expected anomaly gap: variance between the rows above and below a cut against the variance within,
     averaged over all cuts through the top 20 %.
     """
@@ -55,10 +55,10 @@ def tail_figures(scores_KN: npt.NDArray[np.floating]) -> tuple[Float64Array, Flo
     ascending_KN = np.sort(scores_KN.astype(np.float64), axis=1)
     ascending_KN -= ascending_KN[:, :1]
     ascending_KN /= np.maximum(ascending_KN[:, -1:], np.finfo(np.float64).tiny)
-    return _relative_top_mean(ascending_KN), _anomaly_gap(ascending_KN)
+    return _relative_top_median(ascending_KN), _anomaly_gap(ascending_KN)
 
 
-def _relative_top_mean(ascending_KN: Float64Array) -> Float64Array:
+def _relative_top_median(ascending_KN: Float64Array) -> Float64Array:
     n_top = max(1, round(TOP_SHARE * ascending_KN.shape[1]))
     median_K = np.median(ascending_KN, axis=1)
     figure_K: Float64Array = (ascending_KN[:, -n_top:].mean(axis=1) - median_K) / (median_K + EPSILON)

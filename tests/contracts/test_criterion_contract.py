@@ -15,28 +15,45 @@ from automl_ad.results import Candidate, CandidateKey, TrialConfig, TrialResult
 
 N, N_STRANGE, P = 300, 20, 80
 ANCHORS = ("isolation_forest", "knn", "gmm", "pca", "kde")
-RANK_BASED = ("anchor_agreement", "probe_auc", "consensus", "iterated_consensus")
-KINDS = ("good", "broken", "fair", "fair", "poor")
-"""Candidate 0 is the good one and 1 the broken one of the discrimination test; the others are the pool."""
+RANK_BASED = (
+    "anchor_agreement",
+    "probe_auc",
+    "excess_mass",
+    "mass_volume",
+    "consensus",
+    "iterated_consensus",
+    "model_centrality",
+    "hits",
+    "family_agreement",
+    "checkpoint_stability",
+)
+KINDS = ("good", "broken", "poor", "fair", "fair", "fair", "fair", "fair", "fair")
+"""Trial 0 is the good one and 1 the broken one of the discrimination test; the others are the pool. Trials
+take turns at three detectors."""
+QUALITY = {"good": 0.95, "fair": 0.7, "poor": 0.4, "broken": 0.0}
+CHECKPOINTS = (20, 10)
+"""Candidates are ordered like this: every trial at its last checkpoint, then every trial at the first."""
+TRUTH = np.concatenate([np.random.default_rng(99).random(N - N_STRANGE), np.linspace(3, 4, N_STRANGE)])
+HAS_NO_FIRST = ("checkpoint_stability",)
+"""Absent at the first checkpoint, for there is none before it."""
 
 
 def strangeness(quality: float, rng: np.random.Generator) -> np.ndarray:
     """Scores [N] that follow the truth as far as `quality` says."""
-    truth = np.concatenate([rng.random(N - N_STRANGE), 3 + rng.random(N_STRANGE)])
-    return quality * truth + (1 - quality) * 2 * rng.random(N)
+    return quality * TRUTH + (1 - quality) * 2 * rng.random(N)
 
 
-def make_candidate(number: int, kind: str, rng: np.random.Generator) -> Candidate:
-    quality = {"good": 0.95, "fair": 0.7, "poor": 0.4, "broken": 0.0}[kind]
-    scores = strangeness(quality, np.random.default_rng(number)).astype(np.float32)
-    normal = scores[: N - N_STRANGE]
+def make_candidate(number: int, kind: str, checkpoint: int) -> Candidate:
+    quality = QUALITY[kind] * (0.9 if checkpoint < max(CHECKPOINTS) else 1.0)
+    rng = np.random.default_rng([number, checkpoint])
+    scores = strangeness(quality, rng).astype(np.float32)
     probes = {
-        name: (rng.choice(normal, size=P) + shift * quality).astype(np.float32)
-        for name, shift in (("gauss", 0.4), ("spike", 0.8))
+        name: (rng.choice(scores[: N - N_STRANGE], size=P) + shift * quality).astype(np.float32)
+        for name, shift in (("gauss", 0.4), ("spike", 0.8), ("uniform", 0.8))
     }
     return Candidate(
-        key=CandidateKey(trial=number, score_type="distance", checkpoint=20),
-        detector=f"detector_{number}",
+        key=CandidateKey(trial=number, score_type="distance", checkpoint=checkpoint),
+        detector=f"detector_{number % 3}",
         panel_scores=scores,
         probe_scores=probes,
         member_agreement=quality,
@@ -62,10 +79,13 @@ def make_result(candidate: Candidate, kind: str) -> TrialResult:
 
 @pytest.fixture
 def evidence() -> Evidence:
-    rng = np.random.default_rng(0)
-    candidates = [make_candidate(number, kind, rng) for number, kind in enumerate(KINDS)]
-    results = [make_result(c, kind) for c, kind in zip(candidates, KINDS, strict=True)]
-    anchors = {name: strangeness(0.7, np.random.default_rng(10 + i)) for i, name in enumerate(ANCHORS)}
+    candidates = [
+        make_candidate(number, kind, checkpoint)
+        for checkpoint in CHECKPOINTS
+        for number, kind in enumerate(KINDS)
+    ]
+    results = [make_result(c, kind) for c, kind in zip(candidates, KINDS, strict=False)]
+    anchors = {name: strangeness(0.7, np.random.default_rng(100 + i)) for i, name in enumerate(ANCHORS)}
     return Evidence.of(candidates, results, anchors)
 
 
@@ -81,8 +101,11 @@ class TestEveryCriterion:
 
     def test_is_one_figure_per_candidate_within_bounds(self, name, evidence):
         values = CRITERIA[name](evidence)
-        assert values.shape == (len(KINDS),)
+        assert values.shape == (len(KINDS) * len(CHECKPOINTS),)
         assert values.dtype == np.float64
+        if name in HAS_NO_FIRST:
+            assert np.isnan(values[len(KINDS) :]).all()
+            values = values[: len(KINDS)]
         low, high = CRITERIA[name].bounds
         assert ((values >= low - 1e-6) & (values <= high + 1e-6)).all()
 
@@ -95,10 +118,8 @@ class TestEveryCriterion:
         np.testing.assert_allclose(CRITERIA[name](shuffled), CRITERIA[name](evidence), atol=1e-5)
 
     def test_ignores_the_order_of_the_pool(self, name, evidence):
-        order = [3, 1, 4, 0, 2]
-        shuffled = Evidence.of(
-            [evidence.candidates[i] for i in order], list(evidence.results.values()), evidence.anchors
-        )
+        order = np.random.default_rng(1).permutation(len(evidence.candidates))
+        shuffled = pool_of([evidence.candidates[i] for i in order], evidence)
         np.testing.assert_allclose(CRITERIA[name](shuffled), CRITERIA[name](evidence)[order], atol=1e-5)
 
     def test_ignores_the_unit_of_the_scores(self, name, evidence):
@@ -106,17 +127,30 @@ class TestEveryCriterion:
         np.testing.assert_allclose(CRITERIA[name](stretched), CRITERIA[name](evidence), atol=1e-3)
 
     def test_is_absent_without_what_it_needs(self, name, evidence):
-        bare = Evidence.of(
-            [
-                replace(c, detector="knn", probe_scores={}, member_agreement=None, diagnostics={})
-                for c in evidence.candidates
-            ],
-            [replace(result, losses=None) for result in evidence.results.values()],
-            {},
-        )
-        if name == "tail_shape":
-            pytest.skip("needs nothing but scores")
-        assert np.isnan(CRITERIA[name](bare)).all()
+        bare = [
+            replace(c, detector="knn", probe_scores={}, member_agreement=None, diagnostics={})
+            for c in evidence.candidates
+        ]
+        results = [replace(result, losses=None) for result in evidence.results.values()]
+        alone = np.concatenate([CRITERIA[name](Evidence.of([c], results, {})) for c in bare])
+        is_never_absent = "scores" in CRITERIA[name].needs
+        assert (np.isfinite(alone) if is_never_absent else np.isnan(alone)).all()
+
+    def test_survives_a_tiny_panel_and_tied_scores(self, name, evidence):
+        for n_rows in (2, 3, 9):
+            tiny = evidence.at(np.arange(N - n_rows, N))
+            assert CRITERIA[name](tiny).shape == (len(tiny.candidates),)
+            alone = pool_of(tiny.candidates[:1], tiny)
+            assert CRITERIA[name](alone).shape == (1,)
+        tied = changed(evidence, lambda scores: (np.asarray(scores) > 0.9).astype(np.float32))
+        assert not np.isinf(CRITERIA[name](tied)).any()
+
+    def test_a_candidate_without_probes_takes_nothing_from_the_others(self, name, evidence):
+        first, *others = evidence.candidates
+        reduced = pool_of([replace(first, probe_scores={}), *others], evidence)
+        values = CRITERIA[name](reduced)
+        np.testing.assert_allclose(values[1:], CRITERIA[name](evidence)[1:], atol=1e-12)
+        assert np.isnan(values[0]) == ("probes" in CRITERIA[name].needs)
 
 
 @pytest.mark.parametrize("name", RANK_BASED)
@@ -126,15 +160,19 @@ def test_rank_based_criteria_ignore_strictly_increasing_changes(name, change, ev
 
 
 def changed(evidence: Evidence, change) -> Evidence:
+    candidates = [
+        replace(
+            c,
+            panel_scores=change(c.panel_scores),
+            probe_scores={name: change(scores) for name, scores in c.probe_scores.items()},
+        )
+        for c in evidence.candidates
+    ]
+    anchors = {name: change(scores) for name, scores in evidence.anchors.items()}
+    return pool_of(candidates, replace(evidence, anchors=anchors))
+
+
+def pool_of(candidates, evidence: Evidence) -> Evidence:
     return Evidence.of(
-        [
-            replace(
-                c,
-                panel_scores=change(c.panel_scores),
-                probe_scores={name: change(scores) for name, scores in c.probe_scores.items()},
-            )
-            for c in evidence.candidates
-        ],
-        list(evidence.results.values()),
-        {name: change(scores) for name, scores in evidence.anchors.items()},
+        candidates, list(evidence.results.values()), evidence.anchors, is_clean=evidence.is_clean
     )

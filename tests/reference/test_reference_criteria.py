@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from automl_ad.criteria import CRITERIA, Evidence, tail_figures
 from automl_ad.criteria.ranks import auc, spearman, unit_ranks, weighted_correlations
@@ -15,6 +15,7 @@ from automl_ad.results import Candidate, CandidateKey
 
 RNG = np.random.default_rng(0)
 DETECTORS = ["knn", "knn", "pca", "gmm", "gmm", "gmm", "kde"]
+PROBES = {name: RNG.random((len(DETECTORS), 40)) * 3 for name in ("gauss", "uniform")}
 SCORES = (np.linspace(0, 2, 60) + RNG.random((len(DETECTORS), 60)) * np.arange(1, 8)[:, None]).round(1)
 
 
@@ -25,6 +26,7 @@ def evidence() -> Evidence:
             key=CandidateKey(trial=trial, score_type="native", checkpoint=0),
             detector=detector,
             panel_scores=scores.astype(np.float32),
+            probe_scores={name: probes[trial].astype(np.float32) for name, probes in PROBES.items()},
         )
         for trial, (detector, scores) in enumerate(zip(DETECTORS, SCORES, strict=True))
     ]
@@ -64,6 +66,54 @@ def test_iterated_consensus_is_ten_rounds_of_weighted_means(evidence):
             ]
         )
     np.testing.assert_allclose(CRITERIA["iterated_consensus"](evidence), agreement, atol=1e-4)
+
+
+def test_model_centrality_is_the_mean_correlation_with_all_others(evidence):
+    rho = pairwise_spearman()
+    expected = [np.delete(rho[i], i).mean() for i in range(len(DETECTORS))]
+    np.testing.assert_allclose(CRITERIA["model_centrality"](evidence), expected, atol=1e-5)
+
+
+def test_hubs_are_the_leading_eigenvector_of_the_links(evidence):
+    links = np.array([1 / rankdata(-c.panel_scores) for c in evidence.candidates])
+    _, vectors = np.linalg.eigh(links @ links.T)
+    leading = np.abs(vectors[:, -1])
+    np.testing.assert_allclose(CRITERIA["hits"](evidence), leading / leading.max(), atol=1e-5)
+
+
+def test_pseudo_discrepancy_is_the_published_formula_with_a_sign(evidence):
+    expected = []
+    for candidate in evidence.candidates:
+        panel, gauss = (s.astype(float) for s in (candidate.panel_scores, candidate.probe_scores["gauss"]))
+        gap = gauss.mean() - panel.mean()
+        expected.append(np.sign(gap) * gap**2 / (2 * (gauss.var() + panel.var())))
+    np.testing.assert_allclose(CRITERIA["pseudo_discrepancy"](evidence), expected, rtol=1e-4)
+
+
+def shares_below(candidate: Candidate, level: float) -> tuple[float, float]:
+    """(mass, volume) of the set of scores up to the level."""
+    return (candidate.panel_scores <= level).mean(), (candidate.probe_scores["uniform"] <= level).mean()
+
+
+def test_excess_mass_is_the_area_until_nine_tenths(evidence):
+    step = 0.001
+    expected = []
+    for candidate in evidence.candidates:
+        sets = [shares_below(candidate, level) for level in candidate.panel_scores]
+        area, t = 0.0, 0.0
+        while t < 100 and (excess := max(mass - t * volume for mass, volume in sets)) > 0.9:
+            area, t = area + step * excess, t + step
+        expected.append(area)
+    np.testing.assert_allclose(CRITERIA["excess_mass"](evidence), expected, atol=2 * step)
+
+
+def test_mass_volume_is_the_mean_volume_of_the_smallest_sets(evidence):
+    expected = []
+    for candidate in evidence.candidates:
+        sets = [shares_below(candidate, level) for level in candidate.panel_scores]
+        shares = np.linspace(0.9, 0.999, 100)
+        expected.append(np.mean([min(v for mass, v in sets if mass >= a - 1e-9) for a in shares]))
+    np.testing.assert_allclose(CRITERIA["mass_volume"](evidence), expected, atol=1e-9)
 
 
 def test_anomaly_gap_is_the_mean_over_all_cuts_of_the_top_fifth():

@@ -109,3 +109,79 @@ def test_useless_generators_do_not_count(make_candidate):
 def test_only_useless_generators_leave_it_absent(make_candidate):
     pool = [make_candidate(np.arange(10.0), probe_scores={"obvious": np.arange(10.0) + 100})]
     assert np.isnan(CRITERIA["probe_auc"](Evidence.of(pool, [], {}))).all()
+
+
+def test_one_candidate_with_other_generators_changes_nothing_for_the_rest(make_candidate):
+    panel = np.arange(100.0)
+    pool = [make_candidate(panel, trial=i, probe_scores={"gauss": panel + 10 * i}) for i in (1, 2, 3)]
+    odd = make_candidate(panel, trial=9, probe_scores={"blur": panel + 50})
+    values = CRITERIA["probe_auc"](Evidence.of([*pool, odd], [], {}))
+    np.testing.assert_array_equal(values[:3], CRITERIA["probe_auc"](Evidence.of(pool, [], {})))
+    assert np.isnan(values[3])
+
+
+SUSPECT = np.arange(100.0)
+"""The anchors find the last twenty rows strangest."""
+
+
+@pytest.mark.parametrize(("is_clean", "n_normal"), [(False, 80), (True, 100)])
+def test_rows_that_the_anchors_suspect_are_not_normal_unless_data_are_clean(
+    is_clean, n_normal, make_candidate
+):
+    probes = np.full(50, 60.5)
+    pool = [make_candidate(SUSPECT, probe_scores={"gauss": probes})]
+    evidence = Evidence.of(pool, [], {"knn": SUSPECT}, is_clean=is_clean)
+    assert CRITERIA["probe_auc"](evidence)[0] == pytest.approx(61 / n_normal)
+    kept = SUSPECT[:n_normal]
+    expected = np.sign(60.5 - kept.mean()) * (60.5 - kept.mean()) ** 2 / (2 * kept.var())
+    assert CRITERIA["pseudo_discrepancy"](evidence)[0] == pytest.approx(expected, rel=1e-3)
+    assert evidence.at(np.arange(100)).is_clean == is_clean
+
+
+def test_an_anchor_does_not_say_which_rows_are_normal_for_its_own_detector(make_candidate):
+    pool = [make_candidate(SUSPECT, detector="knn", probe_scores={"gauss": np.full(50, 60.5)})]
+    evidence = Evidence.of(pool, [], {"knn": SUSPECT})
+    assert CRITERIA["probe_auc"](evidence)[0] == pytest.approx(0.61)
+
+
+def test_discrepancy_has_a_sign(make_candidate):
+    panel = RNG.random(200)
+    pool = [
+        make_candidate(panel, trial=i, probe_scores={"gauss": panel + shift})
+        for i, shift in enumerate((2, 0, -2))
+    ]
+    for name in ("pseudo_discrepancy", "log_pseudo_discrepancy"):
+        above, same, below = CRITERIA[name](Evidence.of(pool, [], {}))
+        assert above > 1
+        assert same == pytest.approx(0, abs=1e-9)
+        assert below < -1
+
+
+def test_a_few_huge_scores_do_not_decide_on_log_scores(make_candidate):
+    panel, huge = RNG.random(200), RNG.random(200)
+    huge[:3] = 1e4
+    pool = [
+        make_candidate(scores, trial=i, probe_scores={"gauss": RNG.random(200) + 2})
+        for i, scores in enumerate((panel, huge))
+    ]
+    plain, logs = (
+        CRITERIA[name](Evidence.of(pool, [], {})) for name in ("pseudo_discrepancy", "log_pseudo_discrepancy")
+    )
+    assert plain[1] < 0 < logs[1]
+
+
+def test_small_sets_have_much_excess_mass_and_little_volume(make_candidate):
+    space = np.linspace(0, 1, 1000)
+    pool = [
+        make_candidate(np.linspace(0, width, 100), trial=i, probe_scores={"uniform": space})
+        for i, width in enumerate((0.1, 0.5, 1.0))
+    ]
+    excess, volume = (CRITERIA[name](Evidence.of(pool, [], {})) for name in ("excess_mass", "mass_volume"))
+    assert (np.diff(excess) < 0).all()
+    np.testing.assert_allclose(volume, [0.095, 0.475, 0.95], atol=0.01)
+
+
+def test_excess_mass_is_limited_where_no_uniform_row_is_near(make_candidate):
+    pool = [make_candidate(np.arange(100.0), probe_scores={"uniform": np.full(50, 1000.0)})]
+    assert CRITERIA["excess_mass"](Evidence.of(pool, [], {}))[0] == pytest.approx(100)
+    assert CRITERIA["mass_volume"](Evidence.of(pool, [], {}))[0] == 0

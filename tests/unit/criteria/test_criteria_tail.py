@@ -17,7 +17,7 @@ def test_the_further_the_top_stands_off_the_better(make_evidence):
     assert CRITERIA["tail_shape"](make_evidence(pool)).tolist() == [1 / 3, 2 / 3, 1]
 
 
-def test_relative_top_mean_is_as_published():
+def test_relative_top_median_is_as_published():
     scores = np.arange(100.0)[None] + 5
     (rtm,), _ = tail_figures(scores)
     np.testing.assert_allclose(rtm, (97 - 49.5) / 49.5, rtol=1e-4)
@@ -29,6 +29,18 @@ def test_figures_have_no_unit_and_are_finite(scores, factor, shift):
     plain, changed = tail_figures(scores[None]), tail_figures(factor * scores[None] + shift)
     np.testing.assert_allclose(changed, plain, rtol=1e-3, atol=1e-3)
     assert np.isfinite(plain).all()
+
+
+def test_the_two_figures_are_criteria_of_their_own(make_evidence):
+    evidence = make_evidence([("knn", BULK), ("pca", BULK**3)])
+    rtm, eag = tail_figures(evidence.scores_KN)
+    assert CRITERIA["relative_top_median"](evidence).tolist() == rtm.tolist()
+    assert CRITERIA["expected_anomaly_gap"](evidence).tolist() == eag.tolist()
+
+
+def test_entropy_is_one_for_equal_scores_and_zero_for_one_row(make_evidence):
+    evidence = make_evidence([("knn", np.ones(50)), ("pca", np.arange(50) == 7), ("kde", np.arange(50) < 7)])
+    np.testing.assert_allclose(CRITERIA["loss_entropy"](evidence), [1, 0, np.log(7) / np.log(50)], atol=1e-12)
 
 
 def test_constant_scores_have_no_tail():

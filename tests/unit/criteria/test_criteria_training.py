@@ -49,6 +49,16 @@ def test_gamma_balance_is_what_training_lost(make_candidate):
     assert CRITERIA["gamma_balance"](Evidence.of([kept, lost], [], {})).tolist() == [0.0, 3.5]
 
 
+def test_stability_is_that_of_halves_or_else_of_members(make_candidate):
+    pool = [
+        make_candidate([0, 1], diagnostics={"subsample_stability": 0.4}, member_agreement=0.9),
+        make_candidate([0, 1], member_agreement=0.8),
+        make_candidate([0, 1]),
+    ]
+    values = CRITERIA["subsample_stability"](Evidence.of(pool, [], {}))
+    np.testing.assert_array_equal(values, [0.4, 0.8, np.nan])
+
+
 def test_members_of_one_opinion_agree():
     spearman, jaccard = agreement_of_members(np.stack([np.arange(100.0), np.exp(np.arange(100) / 10)]))
     assert (spearman, jaccard) == (pytest.approx(1, abs=1e-6), 1)
