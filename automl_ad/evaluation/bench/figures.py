@@ -14,6 +14,8 @@ from automl_ad.evaluation.bench.statistics import CriterionSummary
 WIDTH = 880
 LEFT, RIGHT = 230, 60
 """Space for names at the left, for figures at the right."""
+MAX_NAME = 30
+"""Letters that fit at the left."""
 LINE = 22
 """Height of one line of a drawing."""
 TOP = 34
@@ -72,13 +74,13 @@ def legend() -> Markup:
     return element("p", *keys, class_="legend")
 
 
-def drawing(what: str, height: float, *shapes: str) -> Markup:
+def drawing(what: str, height: float, *shapes: str, width: float = WIDTH) -> Markup:
     """The shapes with a description for those who do not see them."""
     return element(
         "svg",
         element("title", what),
         *shapes,
-        viewBox=f"0 0 {WIDTH} {height:.0f}",
+        viewBox=f"0 0 {width:.0f} {height:.0f}",
         role="img",
         class_="figure",
     )
@@ -113,7 +115,8 @@ def _segment(x1: float, x2: float, y: float, kind: str) -> Markup:
 
 
 def _name(name: str, y: float) -> Markup:
-    return element("text", name, x=LEFT - 12, y=y + 4, text_anchor="end")
+    shown = name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
+    return element("text", shown, x=LEFT - 12, y=y + 4, text_anchor="end")
 
 
 def _mark(x: float, y: float, row: str) -> Markup:

@@ -127,7 +127,8 @@ def _notes(regime: str, report: BenchReport) -> Markup:
     if not notes:
         return Markup()
     items = [element("li", f"{note} ({count} of {len(outcomes)})") for note, count in notes.most_common()]
-    return joined(*_part("Remarks", element("ul", *items)))
+    remarks = element("ul", *items)
+    return joined(*_part("Remarks", element("details", element("summary", f"{len(items)} remarks"), remarks)))
 
 
 def _settings(report: BenchReport) -> Markup:

@@ -29,7 +29,9 @@ th, td { padding: .28rem .6rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 thead th { vertical-align: bottom; color: var(--soft); font-weight: 600; white-space: normal; }
 th:first-child { text-align: left; font-weight: 500; position: sticky; left: 0; background: var(--ground); }
-td.text { text-align: left; white-space: normal; min-width: 18rem; color: var(--soft); }
+table:has(td.text) thead th:last-child { text-align: left; }
+tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 10rem; }
+td.text { text-align: left; white-space: normal; min-width: 14rem; color: var(--soft); }
 tr.own > * { background: var(--tint); }
 tr.own > th { font-weight: 700; color: var(--main); }
 tr.oracle > * { color: var(--soft); font-style: italic; }

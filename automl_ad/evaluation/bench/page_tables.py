@@ -27,14 +27,14 @@ def table(caption: str, headings: Iterable[str], rows: Iterable[Markup]) -> Mark
 
 def bars_table(bars: Sequence[Bar]) -> Markup:
     """Each bar with what is measured and wanted."""
-    headings = ("bar", "measured", "95 % interval", "wanted", "", "detail")
+    headings = ("bar", "measured", "95 % interval", "wanted", "verdict", "detail")
     return table("The bars set before anything was measured", headings, map(_bar, bars))
 
 
 def rows_table(statistics: RegimeStatistics) -> Markup:
     """Each row with its means, gain and regret, and how the output and the best candidate fare against it."""
     headings = ("row", "n", "AUROC", "AP", "gain", "95 % interval", "regret")
-    against = (f"{OUTPUT} - row", "95 % interval", "won / tied / lost", "p (Holm)", f"p of {BEST} (Holm)")
+    against = (f"{OUTPUT} - row", "95 % interval", "won / tied / lost", "p (Holm)", f"{BEST} - row: p (Holm)")
     rows = (_row(row, statistics) for row in statistics.rows)
     return table("Ways to choose, by mean AUROC", (*headings, *against), rows)
 

@@ -5,46 +5,52 @@ J. Demsar, JMLR 7 (2006), figure 1. Rank 1, the best, is at the left.
 
 from __future__ import annotations
 
-from automl_ad.evaluation.bench.figures import WIDTH, drawing
+from collections.abc import Iterable
+
+from automl_ad.evaluation.bench.figures import drawing
 from automl_ad.evaluation.bench.markup import Markup, element
 from automl_ad.evaluation.bench.ranks import RankComparison
 
-MARGIN = 220
-"""Space for the names on both sides."""
+AXIS_WIDTH = 400
+LETTER = 7
+"""Width that a letter of a name takes, about."""
 AXIS_Y = 58
 CLIQUE_STEP = 9
 LINE = 22
 
 
 class RankAxis:
-    """From a mean rank to its place on the axis 1 to `n_rows`."""
+    """From a mean rank to its place on the axis 1 to `n_rows`, which has space for names on both sides."""
 
-    def __init__(self, n_rows: int) -> None:
-        self.n_rows = n_rows
-        self.unit = (WIDTH - 2 * MARGIN) / max(n_rows - 1, 1)
+    def __init__(self, names: Iterable[str]) -> None:
+        lengths = [len(name) for name in names]
+        self.n_rows = len(lengths)
+        self.margin = 80 + LETTER * max(lengths)
+        self.width = AXIS_WIDTH + 2 * self.margin
+        self.unit = AXIS_WIDTH / max(self.n_rows - 1, 1)
 
     def __call__(self, rank: float) -> float:
         """The x of a rank."""
-        return MARGIN + (rank - 1) * self.unit
+        return self.margin + (rank - 1) * self.unit
 
 
 def critical_difference_diagram(ranks: RankComparison) -> Markup:
     """The better half is named at the left, the other at the right."""
-    axis = RankAxis(len(ranks.mean_ranks))
+    axis = RankAxis(ranks.mean_ranks)
     names_y = AXIS_Y + 22 + CLIQUE_STEP * len(ranks.cliques)
     rows = list(ranks.mean_ranks.items())
     n_left = (len(rows) + 1) // 2
     left = [
-        _row(name, rank, axis(rank), names_y + i * LINE, MARGIN - 20, "end")
+        _row(name, rank, axis(rank), names_y + i * LINE, axis.margin - 20, "end")
         for i, (name, rank) in enumerate(rows[:n_left])
     ]
     right = [
-        _row(name, rank, axis(rank), names_y + i * LINE, WIDTH - MARGIN + 20, "start")
+        _row(name, rank, axis(rank), names_y + i * LINE, axis.width - axis.margin + 20, "start")
         for i, (name, rank) in enumerate(reversed(rows[n_left:]))
     ]
     shapes = [*_axis(axis), *_ruler(axis, ranks), *left, *right, *_cliques(axis, ranks)]
     what = "Mean ranks, best first: " + ", ".join(f"{name} {rank:.2f}" for name, rank in rows)
-    return drawing(what, names_y + n_left * LINE, *shapes)
+    return drawing(what, names_y + n_left * LINE, *shapes, width=axis.width)
 
 
 def _axis(axis: RankAxis) -> list[Markup]:

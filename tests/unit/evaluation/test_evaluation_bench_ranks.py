@@ -66,10 +66,12 @@ def test_the_headline_is_what_a_user_could_choose(make_outcome):
         "output",
         "oracle trial",
         "oracle candidate",
+        "mean trial",
+        "mean TPE trial",
         "median trial",
         "only: hits",
         "default: vae",
         "knn",
     ]
     table = regime_table("natural", [make_outcome("a", dict.fromkeys(names, 0.5))])
-    assert headline_rows(table) == ["output", "knn"]
+    assert headline_rows(table) == ["output", "mean trial", "knn"]
