@@ -13,9 +13,13 @@ TrainingData = Literal["unknown", "clean"]
 ExecutorName = Literal["local", "ray"]
 Preset = Literal["fast", "balanced", "thorough"]
 Combination = Literal["mean", "vote"]
+ThresholdRule = Literal["alert-rate", "contamination", "pot", "ema"]
 Aggregation = Literal["borda", "robust_borda", "kemeny"]
 EarlyStopping = Literal["none", "entropy", "stability"]
 Scheduler = Literal["none", "asha"]
+
+DEFAULT_ALERT_RATE = 0.01
+"""One row in a hundred: a number of alerts that a person can still look at."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +111,10 @@ class SearchConfig:
     panel_rows: int = 2_000
     contamination: float | None = None
     """Assumed share of anomalies: sets the threshold only, never the ranking."""
-    alert_rate: float = 0.01
+    alert_rate: float | None = None
+    """Share of rows to flag, where no contamination is assumed; None: 1 %."""
+    threshold: ThresholdRule | None = None
+    """How panel scores and a rate become the threshold; None: by the contamination, else the alert rate."""
     combine: Combination = "mean"
     """How the parts of an output become one score: by their mean surprise, or by the votes of those that
     flag a row at the rate above; a majority of votes is then the threshold."""
@@ -139,7 +146,11 @@ class SearchConfig:
             self.contamination is None or 0 < self.contamination <= 0.5,
             f"--contamination must be in (0, 0.5], got {self.contamination}",
         )
-        require(0 < self.alert_rate < 1, f"--alert-rate must be in (0, 1), got {self.alert_rate}")
+        require(
+            self.alert_rate is None or 0 < self.alert_rate < 1,
+            f"--alert-rate must be in (0, 1), got {self.alert_rate}",
+        )
+        self._require_one_threshold()
         require(
             self.combine in get_args(Combination), f"--combine must be mean or vote, got {self.combine!r}"
         )
@@ -157,6 +168,40 @@ class SearchConfig:
         )
         require(0 <= self.random_share <= 1, f"random_share must be in [0, 1], got {self.random_share}")
         require(self.keep_bytes > 0, f"--keep-bytes must be positive, got {self.keep_bytes}")
+
+    def _require_one_threshold(self) -> None:
+        require(
+            self.threshold is None or self.threshold in get_args(ThresholdRule),
+            f"--threshold must be alert-rate, contamination, pot or ema, got {self.threshold!r}",
+        )
+        require(
+            self.contamination is None or self.alert_rate is None,
+            f"--contamination must come without --alert-rate, got {self.contamination} and {self.alert_rate}",
+            "leave out one of the two: each sets the share of rows to flag",
+        )
+        require(
+            (self.contamination is not None) == (self.threshold_rule == "contamination"),
+            f"--threshold contamination must come with --contamination, and no other rule, "
+            f"got --threshold {self.threshold} and --contamination {self.contamination}",
+            "give --contamination alone, or --alert-rate with the other rules",
+        )
+        require(
+            self.combine == "mean" or self.threshold not in ("pot", "ema"),
+            f"--combine vote must have the majority as threshold, got --threshold {self.threshold}",
+            "leave out --threshold, or take --combine mean",
+        )
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        """The rule of the threshold."""
+        default: ThresholdRule = "alert-rate" if self.contamination is None else "contamination"
+        return self.threshold or default
+
+    @property
+    def flagged_share(self) -> float:
+        """The share of rows to flag."""
+        given = self.alert_rate if self.contamination is None else self.contamination
+        return DEFAULT_ALERT_RATE if given is None else given
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -79,7 +79,7 @@ class _Exporter:
     def write(self, name: str, chosen: Sequence[WeightedPart]) -> tuple[Path, npt.NDArray[np.float64]]:
         """The artifact's folder and its panel scores [N]."""
         parts = [self._part(part) for part in chosen]
-        rate = self._config.contamination or self._config.alert_rate
+        rate = self._config.flagged_share
         vote_rate = rate if self._config.combine == "vote" and len(parts) > 1 else None
         panel_N = combine(
             [(part.weight, PanelECDF.from_scores(part.panel_scores), part.panel_scores) for part in parts],
@@ -103,9 +103,7 @@ class _Exporter:
         return path, panel_N
 
     def _threshold(self, panel_N: npt.NDArray[np.float64]) -> Threshold:
-        return threshold_of(
-            panel_N, alert_rate=self._config.alert_rate, contamination=self._config.contamination
-        )
+        return threshold_of(panel_N, rate=self._config.flagged_share, rule=self._config.threshold_rule)
 
     def _part(self, chosen: WeightedPart) -> Part:
         result = self._results[chosen.key.trial]

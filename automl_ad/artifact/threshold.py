@@ -1,35 +1,51 @@
-"""From panel scores and a rate to the score above which a row is called an anomaly.
+"""From panel scores and a rate to the score above which a row is called an anomaly: one rule of several.
 
 Shape: N panel rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
+from automl_ad.artifact.empirical_cut import rate_cut
 from automl_ad.artifact.ensemble import majority
 from automl_ad.artifact.manifest import Threshold
+from automl_ad.artifact.moving_cut import moving_cut
+from automl_ad.artifact.tail_cut import tail_cut
+from automl_ad.config import ThresholdRule
+
+CutRule: TypeAlias = Callable[[npt.NDArray[np.float64], float], tuple[float, str]]
+"""(panel scores [N], rate) -> (threshold, what the rule's text says of it)."""
+CUT_RULES: Mapping[ThresholdRule, CutRule] = {
+    "alert-rate": rate_cut,
+    "contamination": rate_cut,
+    "pot": tail_cut,
+    "ema": moving_cut,
+}
+_NAMES: Mapping[ThresholdRule, str] = {
+    "alert-rate": "alert rate",
+    "contamination": "contamination",
+    "pot": "pot at alert rate",
+    "ema": "ema at alert rate",
+}
 
 
 def threshold_of(
-    panel_scores_N: npt.NDArray[np.floating], *, alert_rate: float, contamination: float | None = None
+    panel_scores_N: npt.NDArray[np.floating], *, rate: float, rule: ThresholdRule = "alert-rate"
 ) -> Threshold:
-    """The threshold that flags about the given share of the panel; contamination comes before alert rate.
+    """The threshold by which the rule means to flag the given share of rows, `score > threshold`.
 
-    Of N panel rows the round(rate * N) highest are flagged, by `score > threshold`, never more: rows that
-    tie at the cut are not flagged, so that a rate is a ceiling on alerts. The value lies halfway between the
-    two panel scores around the cut, so that rounding on another machine does not flip a panel row.
-
-    >>> threshold_of(np.array([1.0, 2.0, 3.0, 9.0]), alert_rate=0.25)
-    Threshold(value=6.0, rule='alert rate 25 %: flags 1 of 4 panel rows')
+    >>> threshold_of(np.array([1.0, 2.0, 3.0, 9.0]), rate=0.25).rule
+    'alert rate 25 %: flags 1 of 4 panel rows'
     """
-    rate = alert_rate if contamination is None else contamination
-    name = "alert rate" if contamination is None else "contamination"
-    value = _cut(np.sort(panel_scores_N.astype(np.float64)), rate)
+    value, remark = CUT_RULES[rule](panel_scores_N.astype(np.float64), rate)
     n_flagged = int((panel_scores_N > value).sum())
-    rule = f"{name} {100 * rate:g} %: flags {n_flagged:,} of {len(panel_scores_N):,} panel rows"
-    return Threshold(value=value, rule=rule)
+    flags = f"flags {n_flagged:,} of {len(panel_scores_N):,} panel rows"
+    return Threshold(value=value, rule=f"{_NAMES[rule]} {100 * rate:g} %{remark}: {flags}")
 
 
 def majority_threshold(panel_scores_N: npt.NDArray[np.floating], *, n_parts: int, rate: float) -> Threshold:
@@ -41,10 +57,3 @@ def majority_threshold(panel_scores_N: npt.NDArray[np.floating], *, n_parts: int
         rule=f"majority of {n_parts} parts that flag {100 * rate:g} % each: flags {n_flagged:,} of "
         f"{len(panel_scores_N):,} panel rows",
     )
-
-
-def _cut(ascending_N: npt.NDArray[np.float64], rate: float) -> float:
-    n_flagged = min(round(rate * len(ascending_N)), len(ascending_N) - 1)
-    below = ascending_N[len(ascending_N) - n_flagged - 1]
-    above = ascending_N[len(ascending_N) - n_flagged] if n_flagged else below
-    return float(below + (above - below) / 2)

@@ -24,6 +24,7 @@ from automl_ad.config import (
     Scheduler,
     SearchConfig,
     SelectionConfig,
+    ThresholdRule,
     TrainingData,
 )
 from automl_ad.errors import ConfigError, DataError
@@ -91,7 +92,16 @@ def search(
     contamination: Annotated[
         float | None, typer.Option(help="Assumed share of anomalies; sets the threshold only.")
     ] = None,
-    alert_rate: Annotated[float, typer.Option(help="Share of rows to flag; sets the threshold only.")] = 0.01,
+    alert_rate: Annotated[
+        float | None, typer.Option(help="Share of rows to flag; sets the threshold only; default: 0.01.")
+    ] = None,
+    threshold: Annotated[
+        ThresholdRule | None,
+        typer.Option(
+            help="Rule of the threshold: the quantile at the rate, the `pot` tail fitted to the highest "
+            "scores (for rates below one row), or `ema`, mean and deviation; default: by the rate given."
+        ),
+    ] = None,
     combine: Annotated[
         Combination,
         typer.Option(help="How the output's parts become one score: their mean, or a majority `vote`."),
@@ -168,6 +178,7 @@ def search(
         panel_rows=panel_rows,
         contamination=contamination,
         alert_rate=alert_rate,
+        threshold=threshold,
         combine=combine,
         selection=SelectionConfig(rank_by=tuple(rank_by or ()), aggregate=aggregate, n_parts=n_parts),
         early_stopping=early_stopping,

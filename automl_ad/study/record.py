@@ -20,7 +20,15 @@ from automl_ad.study.files import UNREADABLE, json_to_bytes, replace_file
 
 RECORD_FILE = "study.json"
 LIBRARIES = ("automl-ad", "numpy", "torch", "scikit-learn", "optuna", "ray", "pyarrow")
-MAY_CHANGE = ("time_budget_s", "keep_bytes", "contamination", "alert_rate", "combine", "selection")
+MAY_CHANGE = (
+    "time_budget_s",
+    "keep_bytes",
+    "contamination",
+    "alert_rate",
+    "threshold",
+    "combine",
+    "selection",
+)
 """Settings that leave finished trials as they are. `max_trials` may only grow."""
 
 

@@ -201,7 +201,7 @@ def write_autoencoder(path: Path) -> Path:
         name="bench",
         parts=[part],
         preprocessor=preprocessor,
-        threshold=threshold_of(panel_scores_N, alert_rate=0.01),
+        threshold=threshold_of(panel_scores_N, rate=0.01),
         panel_scores_N=panel_scores_N,
         data_fingerprint="0" * 64,
         seed=0,

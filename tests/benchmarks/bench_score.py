@@ -154,7 +154,7 @@ def write_autoencoder(path: Path, detector: Autoencoder) -> Path:
         name="bench",
         parts=[part],
         preprocessor=Preprocessor.fit(example_rows()),
-        threshold=threshold_of(panel_scores, alert_rate=0.01),
+        threshold=threshold_of(panel_scores, rate=0.01),
         panel_scores_N=panel_scores,
         data_fingerprint="0" * 64,
         seed=0,

@@ -80,7 +80,7 @@ def export(path: Path, rows: pa.Table) -> Path:
         name=path.name,
         parts=[part],
         preprocessor=preprocessor,
-        threshold=threshold_of(panel_scores_N, alert_rate=0.05),
+        threshold=threshold_of(panel_scores_N, rate=0.05),
         panel_scores_N=panel_scores_N,
         data_fingerprint="0" * 64,
         seed=0,

@@ -105,7 +105,7 @@ def test_an_artifact_with_the_groups_of_the_data_can_be_loaded(
         name="machines",
         parts=[part],
         preprocessor=prepared.preprocessor,
-        threshold=threshold_of(panel, alert_rate=0.05, contamination=None),
+        threshold=threshold_of(panel, rate=0.05),
         panel_scores_N=panel,
         data_fingerprint=read.fingerprint,
         seed=0,

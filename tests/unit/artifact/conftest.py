@@ -93,7 +93,7 @@ def export(table: pa.Table):
             name=name,
             parts=parts,
             preprocessor=Preprocessor.fit(rows),
-            threshold=threshold_of(panel_scores_N, alert_rate=0.05),
+            threshold=threshold_of(panel_scores_N, rate=0.05),
             vote_rate=vote_rate,
             panel_scores_N=panel_scores_N,
             data_fingerprint="f" * 64,
