@@ -22,6 +22,7 @@ from automl_ad.artifact import (
 )
 from automl_ad.config import SearchConfig
 from automl_ad.data import Preprocessor
+from automl_ad.reporting import evidence_document
 from automl_ad.results import Selection, TrialResult, WeightedPart
 from automl_ad.study import StudyFolder
 
@@ -134,7 +135,7 @@ def model_name(study: Path) -> str:
 
 
 def _evidence(selection: Selection) -> dict[str, Any]:
-    """Why this output: the verdict, and the head of the ranking with every baseline row."""
+    """Why this output: the verdict, what each criterion says, the baselines, and the head of the ranking."""
     shown = [
         row for i, row in enumerate(selection.ranking) if i < N_EVIDENCE_ROWS or row.origin == "baseline"
     ]
@@ -144,6 +145,7 @@ def _evidence(selection: Selection) -> dict[str, Any]:
         "output_kind": selection.output_kind,
         "best": None if selection.best is None else str(selection.best),
         "confidence": dict(selection.confidence),
+        **evidence_document(selection),
         "n_ranked": len(selection.ranking),
         "ranking": [{**asdict(row), "key": str(row.key)} for row in shown],
     }

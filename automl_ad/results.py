@@ -131,6 +131,46 @@ class WeightedPart:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CriterionFinding:
+    """What one criterion says of a ranking and of its best candidate, read in the criterion's direction."""
+
+    criterion: str
+    has_voted: bool
+    is_proven: bool
+    """Whether it was shown to choose better than chance on such training data; others support nobody."""
+    n_candidates: int
+    """Candidates with a figure."""
+    correlation: float | None
+    """Spearman's correlation with the aggregate over these; None for a constant and below three."""
+    best_beats: float | None
+    """Share of the other candidates that the best one beats, ties counting half; None where it is absent."""
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether it puts the best in its better half and the pool in a similar order; None: it cannot tell."""
+        if self.best_beats is None or self.correlation is None:
+            return None
+        return self.best_beats >= 0.5 and self.correlation > 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BaselineFinding:
+    """How the best candidate and the output stand to one baseline row."""
+
+    key: CandidateKey
+    detector: str
+    rank: int
+    ahead: tuple[str, ...]
+    """Criteria by which the best candidate is better; `behind` by which worse, `level` by which equal."""
+    behind: tuple[str, ...]
+    level: tuple[str, ...]
+    absent: tuple[str, ...]
+    """Criteria that say nothing about one of the two."""
+    output_gains: Mapping[str, float] = field(default_factory=dict)
+    """The output's `consensus_gain` and `probe_auc_gain` over the row, with `_low` and `_high` of 90 %."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
     """What was chosen and why. `ranking` is best first, vetoed candidates last, baseline rows included."""
 
@@ -143,8 +183,11 @@ class Selection:
     is_distinguishable: bool
     """False: nothing beats the anchors' average by more than noise; `output_kind` is then "anchors"."""
     verdict: str
-    """Two or three sentences for a person."""
+    """At most six sentences for a person."""
     confidence: Mapping[str, float] = field(default_factory=dict)
+    criteria: tuple[CriterionFinding, ...] = ()
+    baselines: tuple[BaselineFinding, ...] = ()
+    """By rank, without the best candidate if it is one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

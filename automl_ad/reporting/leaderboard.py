@@ -9,10 +9,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from automl_ad.reporting.arms import arms, arms_sentence
+from automl_ad.reporting.document import ROLES, SECOND_OPINION, VOTED, role_of
 from automl_ad.results import Audit, RankedCandidate, Selection, TrialResult
 
 N_ROWS = 15
 """Baseline rows come on top of these."""
+N_BESIDE = 4
+"""Criteria without a vote that have a column: more would not fit a terminal."""
+BESIDE = ("consensus", "probe_auc", "loss_stability", "gamma_balance")
+"""One for each thing to look at: the pool, pseudo-anomalies, the loss, the balance of DASVDD's two terms."""
+N_REASONS = 3
 
 
 def leaderboard(selection: Selection, results: Sequence[TrialResult], audit: Audit | None) -> RenderableType:
@@ -20,7 +26,8 @@ def leaderboard(selection: Selection, results: Sequence[TrialResult], audit: Aud
 
     With an audit, it has AUROC and AP columns that selection never saw.
     """
-    criteria = _present_criteria(selection.ranking)
+    present = _present_criteria(selection.ranking)
+    criteria = _columns(selection, present)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("rank", justify="right")
     for header in ("candidate", "detector", "origin"):
@@ -29,12 +36,34 @@ def leaderboard(selection: Selection, results: Sequence[TrialResult], audit: Aud
         table.add_column(header.replace("_", "\n"), justify="right", vertical="bottom")
     for rank, row in _shown(selection.ranking):
         table.add_row(*_cells(rank, row, criteria, audit), style="bold" if row.key == selection.best else "")
-    return Group(table, "", *_missing(selection, results), *_notes(selection, audit))
+    legend = _legend(selection, criteria, len(present) - len(criteria))
+    return Group(table, "", *legend, *_missing(selection, results), *_notes(selection, audit))
 
 
 def _present_criteria(ranking: Sequence[RankedCandidate]) -> list[str]:
     """The criteria that say something about any candidate."""
     return list(dict.fromkeys(name for row in ranking for name, v in row.criteria.items() if v is not None))
+
+
+def _columns(selection: Selection, present: Sequence[str]) -> list[str]:
+    """The voters, then at most N_BESIDE others: BESIDE first, then whatever counts, then the rest."""
+    roles = {finding.criterion: role_of(finding) for finding in selection.criteria}
+    voters = [name for name in present if roles.get(name) == VOTED]
+    others = [name for name in present if name not in voters]
+    others.sort(key=lambda name: (name not in BESIDE, roles.get(name) != SECOND_OPINION))
+    return voters + sorted(others[:N_BESIDE], key=lambda name: roles.get(name) != SECOND_OPINION)
+
+
+def _legend(selection: Selection, columns: Sequence[str], n_left_out: int) -> Iterable[str]:
+    """What each column is good for, and how many have none."""
+    names: dict[str, list[str]] = {}
+    for finding in sorted(selection.criteria, key=lambda finding: ROLES.index(role_of(finding))):
+        if finding.criterion in columns:
+            names.setdefault(role_of(finding), []).append(finding.criterion.replace("_", " "))
+    if names:
+        parts = [f"{role}: {', '.join(criteria)}" for role, criteria in names.items()]
+        left_out = f"; {n_left_out} more in manifest.json and with --json" if n_left_out else ""
+        yield f"criteria {'; '.join(parts)}{left_out}"
 
 
 def _shown(ranking: Sequence[RankedCandidate]) -> Iterable[tuple[int, RankedCandidate]]:
@@ -71,15 +100,23 @@ def _missing(selection: Selection, results: Sequence[TrialResult]) -> Iterable[s
             vetoes = [row.veto for row in selection.ranking if row.key.trial == result.trial]
             yield f"baseline {result.config.detector}: {result.reason or vetoes[0]}"
     failures = Counter(r.reason for r in results if r.state == "failed" and r.config.origin != "baseline")
-    for reason, count in failures.most_common():
-        yield f"failed: {count} trials, {reason}"
+    yield from _commonest("failed", "trials", failures)
     yield arms_sentence(arms(results))
+
+
+def _commonest(word: str, noun: str, reasons: Counter[str]) -> Iterable[str]:
+    """A line for each of the commonest reasons, and one for the others, N_REASONS lines in all."""
+    ordered = reasons.most_common()
+    n_named = N_REASONS if len(ordered) <= N_REASONS else N_REASONS - 1
+    for reason, count in ordered[:n_named]:
+        yield f"{word}: {count} {noun}, {reason}"
+    if others := ordered[n_named:]:
+        yield f"{word}: {sum(count for _, count in others)} {noun}, for {len(others)} other reasons"
 
 
 def _notes(selection: Selection, audit: Audit | None) -> Iterable[str]:
     vetoes = Counter(row.veto.split(",")[0].split(":")[0] for row in selection.ranking if row.veto)
-    for reason, count in vetoes.most_common():
-        yield f"vetoed: {count} candidates, {reason}"
+    yield from _commonest("vetoed", "candidates", vetoes)
     yield f"best single candidate: {selection.best or 'none'}"
     parts = ", ".join(f"{part.key} x {part.weight:.2f}" for part in selection.output)
     yield f"default output ({selection.output_kind}): {parts}"

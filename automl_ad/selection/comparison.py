@@ -28,27 +28,22 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from automl_ad.artifact.ensemble import PanelECDF
 from automl_ad.criteria import tail_figures
 from automl_ad.criteria.ranks import unit_ranks, weighted_correlations
 from automl_ad.results import Candidate
+from automl_ad.selection.gains import (
+    Gain,
+    beaten,
+    figures_of,
+    mean_gain,
+    mean_surprise,
+    resamples,
+    shared_generators,
+)
 from automl_ad.selection.output import Output
 from automl_ad.selection.pool import Pool
 
 Float64Array = npt.NDArray[np.float64]
-
-N_RESAMPLES = 200
-NOISE = 0.05
-"""Share of the resamples beyond either limit of the interval."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Gain:
-    """How far the output is ahead of the anchors' average in one figure, with its 90 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,11 +56,7 @@ class Comparison:
 
     def figures(self) -> dict[str, float]:
         """The gains as flat numbers, for `Selection.confidence`."""
-        return {
-            f"{name}_gain{suffix}": value
-            for name, gain in self.gains.items()
-            for suffix, value in (("", gain.value), ("_low", gain.low), ("_high", gain.high))
-        }
+        return figures_of(self.gains)
 
 
 def compare(output: Output, pool: Pool, *, use_probes: bool, seed: int) -> Comparison:
@@ -79,7 +70,7 @@ def compare(output: Output, pool: Pool, *, use_probes: bool, seed: int) -> Compa
     if all(pool.origin(candidate) == "baseline" for candidate in output.chosen):
         return Comparison(is_better=False)
     rng = np.random.default_rng(seed)
-    if use_probes and (generators := _shared_generators((*parts, *anchors))):
+    if use_probes and (generators := shared_generators((*parts, *anchors))):
         probe_gain = _probe_gain(parts, anchors, generators, rng)
         return Comparison(is_better=probe_gain.low > 0, gains={"probe_auc": probe_gain})
     consensus = _consensus_gain(parts, anchors, pool, rng)
@@ -99,34 +90,30 @@ def _consensus_gain(
         )
         if foreign and others:
             judges.append(pool.evidence.unit_ranks_KN[positions].mean(axis=0))
-            outputs.append(_mean_surprise(foreign))
-            averages.append(_mean_surprise(others))
+            outputs.append(mean_surprise(foreign))
+            averages.append(mean_surprise(others))
     if not judges:
         return Gain(value=0.0, low=0.0, high=0.0)
     judges_JN, outputs_JN, averages_JN = (unit_ranks(np.stack(each)) for each in (judges, outputs, averages))
-    counts_BN = _resamples(judges_JN.shape[1], rng)
+    counts_BN = resamples(judges_JN.shape[1], rng)
     with_output_BJ, with_anchors_BJ = (
         weighted_correlations(judges_JN, each_JN, counts_BN) for each_JN in (outputs_JN, averages_JN)
     )
-    return _gain(with_output_BJ - with_anchors_BJ, rng)
+    return mean_gain(with_output_BJ - with_anchors_BJ, rng)
 
 
 def _tail_gain(output: Sequence[Candidate], anchors: Sequence[Candidate], rng: np.random.Generator) -> Gain:
     """Mean log ratio of RTM and EAG, output over anchors."""
-    surprise_2N = np.stack([_mean_surprise(output), _mean_surprise(anchors)])
-    counts_BN = _resamples(surprise_2N.shape[1], rng)
+    surprise_2N = np.stack([mean_surprise(output), mean_surprise(anchors)])
+    counts_BN = resamples(surprise_2N.shape[1], rng)
     figures_BF2 = np.array([tail_figures(np.repeat(surprise_2N, counts, axis=1)) for counts in counts_BN])
     logs_BF2 = np.log(np.maximum(figures_BF2, np.finfo(np.float64).tiny))
-    return _gain((logs_BF2[..., 0] - logs_BF2[..., 1]).mean(axis=1, keepdims=True), rng)
+    return mean_gain((logs_BF2[..., 0] - logs_BF2[..., 1]).mean(axis=1, keepdims=True), rng)
 
 
 def _joined(chosen: Sequence[Candidate], anchors: Sequence[Candidate]) -> tuple[Candidate, ...]:
     """The chosen with all anchors, none twice."""
     return tuple({part.key: part for part in (*chosen, *anchors)}.values())
-
-
-def _shared_generators(parts: Sequence[Candidate]) -> list[str]:
-    return sorted(set.intersection(*(set(part.probe_scores) for part in parts)))
 
 
 def _probe_gain(
@@ -136,41 +123,6 @@ def _probe_gain(
     rng: np.random.Generator,
 ) -> Gain:
     """Mean over generators of the output's AUC less the anchors'."""
-    gain_GN = np.stack([_beaten(output, name) - _beaten(anchors, name) for name in generators])
+    gain_GN = np.stack([beaten(output, name) - beaten(anchors, name) for name in generators])
     n_rows = gain_GN.shape[1]
-    return _gain(_resamples(n_rows, rng) @ gain_GN.T / n_rows, rng)
-
-
-def _beaten(parts: Sequence[Candidate], generator: str) -> Float64Array:
-    """[N] share of the pseudo-anomalies that score above each panel row; their mean is the AUC."""
-    panel_N, probes = _mean_surprise(parts), np.sort(_mean_surprise(parts, generator))
-    not_above = np.searchsorted(probes, panel_N, "left") + np.searchsorted(probes, panel_N, "right")
-    return np.asarray(1 - not_above / (2 * len(probes)))
-
-
-def _mean_surprise(parts: Sequence[Candidate], generator: str | None = None) -> Float64Array:
-    """The parts' equally weighted ensemble on the panel, or on one generator's rows.
-
-    On the scale of surprise for one part too, where `combine` keeps raw scores: tails must be comparable.
-    """
-    surprises = [
-        PanelECDF.from_scores(part.panel_scores)(
-            part.panel_scores if generator is None else part.probe_scores[generator]
-        )
-        for part in parts
-    ]
-    return np.asarray(np.mean(surprises, axis=0))
-
-
-def _resamples(n_rows: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """[1 + B, N] how often each panel row is drawn: once each, then in each resample."""
-    drawn_BN = rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=N_RESAMPLES)
-    return np.concatenate([np.ones((1, n_rows), dtype=np.int64), drawn_BN])
-
-
-def _gain(figures_BU: Float64Array, rng: np.random.Generator) -> Gain:
-    """The mean of the first line over its units, and the interval of the others, units drawn again too."""
-    drawn_BU = rng.integers(figures_BU.shape[1], size=figures_BU[1:].shape)
-    means_B = np.take_along_axis(figures_BU[1:], drawn_BU, axis=1).mean(axis=1)
-    low, high = np.quantile(means_B, [NOISE, 1 - NOISE])
-    return Gain(value=float(figures_BU[0].mean()), low=float(low), high=float(high))
+    return mean_gain(resamples(n_rows, rng) @ gain_GN.T / n_rows, rng)

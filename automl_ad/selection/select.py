@@ -10,6 +10,7 @@ from automl_ad.config import SearchConfig
 from automl_ad.criteria import CRITERIA
 from automl_ad.results import Candidate, RankedCandidate, Selection, TrialResult, WeightedPart
 from automl_ad.selection.comparison import compare
+from automl_ad.selection.findings import Findings, baseline_findings, criterion_findings
 from automl_ad.selection.output import choose_output
 from automl_ad.selection.pool import Pool
 from automl_ad.selection.ranking import Ranking, rank_pool
@@ -35,17 +36,28 @@ def select(
     use_probes = pool.evidence.is_clean and has_figures(table["probe_auc"])
     comparison = compare(output, pool, use_probes=use_probes, seed=config.seed)
     parts = output.parts if comparison.is_better else tuple(pool.anchors.values())
+    findings = _findings(pool, table, ranking, shippable[0], parts, seed=config.seed)
     return Selection(
         ranking=(*_rows(pool, table, ranking), *_vetoed_rows(pool)),
         best=shippable[0].key,
         output=tuple(WeightedPart(key=part.key, weight=1 / len(parts)) for part in parts),
         output_kind=_kind(parts, config, is_better=comparison.is_better),
         is_distinguishable=comparison.is_better,
-        verdict=verdict(pool, table, ranking, output.chosen, comparison),
-        confidence={
-            "best_stays_first": share_best_stays(pool, ranking, seed=config.seed),
-            **comparison.figures(),
-        },
+        verdict=verdict(pool, ranking, findings, output.chosen, comparison),
+        confidence={"best_stays_first": findings.best_stays_first, **comparison.figures()},
+        criteria=findings.criteria,
+        baselines=findings.baselines,
+    )
+
+
+def _findings(
+    pool: Pool, table: Table, ranking: Ranking, best: Candidate, parts: Sequence[Candidate], *, seed: int
+) -> Findings:
+    position = pool.evidence.candidates.index(best)
+    return Findings(
+        criteria=criterion_findings(table, ranking, position, is_clean=pool.evidence.is_clean),
+        baselines=baseline_findings(pool, table, ranking, position, parts, seed=seed),
+        best_stays_first=share_best_stays(pool, ranking, seed=seed),
     )
 
 

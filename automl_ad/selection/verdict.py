@@ -1,64 +1,63 @@
-"""Two or three plain sentences about a selection.
+"""At most six plain sentences about a selection, each with its figures.
 
-Shapes: K candidates.
+Who leads; who is shipped instead; which proven criteria agree; how baselines stand; how sure the first
+place is; what the output is worth. A criterion that was not shown to be better than chance is never named
+as support.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
-import numpy.typing as npt
+import math
+from collections.abc import Collection, Sequence
 
 from automl_ad.criteria import CRITERIA
-from automl_ad.results import Candidate
-from automl_ad.selection.comparison import Comparison, Gain
+from automl_ad.results import BaselineFinding, Candidate, CriterionFinding
+from automl_ad.selection.comparison import Comparison
+from automl_ad.selection.findings import Findings
+from automl_ad.selection.gains import Gain
 from automl_ad.selection.pool import Pool
 from automl_ad.selection.ranking import Ranking
-
-Table = Mapping[str, npt.NDArray[np.float64]]
 
 GAIN_MEANINGS = {
     "consensus": "agreement with the other detectors",
     "tail": "log sharpness of the tail",
     "probe_auc": "AUC on pseudo-anomalies",
 }
+SETTLED, LIKELY = 0.9, 0.5
+"""Shares of the resamples from which a first place is called so: at LIKELY it is the leader's more often than
+everybody else's together."""
 
 
 def verdict(
-    pool: Pool, table: Table, ranking: Ranking, chosen: Sequence[Candidate], comparison: Comparison
+    pool: Pool, ranking: Ranking, findings: Findings, chosen: Sequence[Candidate], comparison: Comparison
 ) -> str:
     """Which candidate leads and by what, how it stands to baselines, and what the output is worth."""
     sentences = [
-        _leader(pool, table, ranking),
+        _leader(pool, ranking, findings),
         _first_to_ship(pool, ranking),
-        _baselines(pool, ranking),
+        _second_opinions(findings),
+        _baselines(pool, ranking, findings),
+        _first_place(ranking, findings),
         _outcome(pool, chosen, comparison),
     ]
     return " ".join(filter(None, sentences))
 
 
-def _leader(pool: Pool, table: Table, ranking: Ranking) -> str:
-    best = ranking.order[0]
-    candidate = pool.evidence.candidates[best]
+def _leader(pool: Pool, ranking: Ranking, findings: Findings) -> str:
+    candidate = pool.evidence.candidates[ranking.order[0]]
     votes = _listed([_spoken(name) for name in ranking.voters])
     clauses = [f"{candidate.detector} {candidate.key} leads {len(ranking.order)} candidates by {votes}"]
-    others = [name for name in table if name not in ranking.voters and not np.isnan(table[name][best])]
-    for half, names in (
-        ("better", [_spoken(name) for name in others if _is_in_better_half(table, name, best)]),
-        ("lower", [_spoken(name) for name in others if not _is_in_better_half(table, name, best)]),
-    ):
-        if names:
-            clauses.append(f"in the {half} half by {_listed(names)}")
-    if "consensus" in ranking.voters:
+    if "consensus" in ranking.voters and len(pool.evidence.anchors) < 2:
         clauses.append("consensus voted because fewer than two anchors could")
+    if not any(finding.has_voted and finding.is_proven for finding in findings.criteria):
+        clauses.append("no vote came from a criterion that is known to be better than chance")
     return "; ".join(clauses) + "."
 
 
 def _first_to_ship(pool: Pool, ranking: Ranking) -> str:
     """Who is shipped instead, when the leader cannot be."""
     ranked = [pool.evidence.candidates[k] for k in ranking.order]
-    first = next(i for i, candidate in enumerate(ranked) if candidate.is_exportable)
+    first = _first_exportable(pool, ranking)
     if first == 0:
         return ""
     return (
@@ -67,20 +66,78 @@ def _first_to_ship(pool: Pool, ranking: Ranking) -> str:
     )
 
 
-def _is_in_better_half(table: Table, name: str, position: int) -> bool:
-    sign = 1 if CRITERIA[name].direction == "max" else -1
-    return bool(sign * table[name][position] >= sign * np.nanmedian(table[name]))
+def _first_exportable(pool: Pool, ranking: Ranking) -> int:
+    return next(i for i, k in enumerate(ranking.order) if pool.evidence.candidates[k].is_exportable)
 
 
-def _baselines(pool: Pool, ranking: Ranking) -> str:
-    is_baseline = [pool.origin(pool.evidence.candidates[k]) == "baseline" for k in ranking.order]
-    if not any(is_baseline):
+def _second_opinions(findings: Findings) -> str:
+    """The proven criteria that did not vote, for and against."""
+    others = [f for f in findings.criteria if f.is_proven and not f.has_voted]
+    for_it, against = ([f for f in others if f.agrees is agrees] for agrees in (True, False))
+    clauses = [
+        f"{_named(group)} {verb}"
+        for group, verb in (
+            (for_it, "agrees" if len(for_it) == 1 else "agree"),
+            (against, "does not" if len(against) == 1 else "do not"),
+        )
+        if group
+    ]
+    return f"Of the criteria without a vote, {'; '.join(clauses)}." if clauses else ""
+
+
+def _named(group: Sequence[CriterionFinding]) -> str:
+    """The criteria with their places; several that look at nothing but the pool's agreement err together."""
+    names = _listed([f"{_spoken(f.criterion)} ({_place(f)})" for f in group])
+    is_one_view = len(group) > 1 and all(CRITERIA[f.criterion].needs == ("pool",) for f in group)
+    return f"{names}, readings of one pool," if is_one_view else names
+
+
+def _place(finding: CriterionFinding) -> str:
+    """Where the best candidate stands by the criterion."""
+    share = finding.best_beats or 0.0
+    if share < 0.5:
+        return "lower half"
+    place = "first" if share == 1 else f"top {max(1, math.ceil(round(100 * (1 - share), 6)))} %"
+    return place if finding.agrees else f"{place}, but rank correlation {finding.correlation:+.2f}"
+
+
+def _baselines(pool: Pool, ranking: Ranking, findings: Findings) -> str:
+    """The best baseline row in detail, the others as a number."""
+    place = _first_exportable(pool, ranking)
+    if pool.origin(pool.evidence.candidates[ranking.order[place]]) == "baseline":
+        which = "that can be exported " if place else ""
+        return f"It is a baseline row: no searched candidate {which}ranks above it."
+    if not findings.baselines:
         return "No baseline row could be compared with it."
-    if is_baseline[0]:
-        return "It is a baseline row: no searched candidate ranks above it."
-    first = is_baseline.index(True)
-    detector = pool.evidence.candidates[ranking.order[first]].detector
-    return f"The best baseline row is {detector}, at rank {first + 1}."
+    first, telling = findings.baselines[0], findings.telling
+    n_leads = sum(_n_named(row.ahead, telling) > _n_named(row.behind, telling) for row in findings.baselines)
+    return (
+        f"The best baseline row is {first.detector}, at rank {first.rank}: {_against(first, telling)}; over "
+        f"{n_leads} of {len(findings.baselines)} baseline rows it is ahead in more criteria than behind."
+    )
+
+
+def _against(row: BaselineFinding, telling: Collection[str]) -> str:
+    """By how many of the criteria that count the best candidate is ahead of the row, and behind in which."""
+    n_compared = _n_named((*row.ahead, *row.behind, *row.level), telling)
+    if not n_compared:
+        return "no criterion that counts compares the two"
+    behind = [_spoken(name) for name in row.behind if name in telling]
+    lead = f"it is behind in {_listed(behind)} and ahead" if behind else "it is ahead"
+    return f"{lead} in {_n_named(row.ahead, telling)} of {n_compared} criteria that count"
+
+
+def _n_named(names: Sequence[str], telling: Collection[str]) -> int:
+    return sum(name in telling for name in names)
+
+
+def _first_place(ranking: Ranking, findings: Findings) -> str:
+    """How often the leader leads again when the panel's rows are drawn anew."""
+    if len(ranking.order) == 1:
+        return ""
+    share = findings.best_stays_first
+    word = "settled" if share >= SETTLED else "likely, not settled" if share >= LIKELY else "not settled"
+    return f"The first place is {word}: it stays in {100 * share:.0f} % of resamples of the panel."
 
 
 def _outcome(pool: Pool, chosen: Sequence[Candidate], comparison: Comparison) -> str:

@@ -1,0 +1,80 @@
+"""How far one output is ahead of another in a label-free figure, with what noise leaves open.
+
+Noise is what a bootstrap over panel rows, and over judges or generators, leaves open: 5 % on one side.
+Shapes: N panel rows, U units drawn (judges, generators), B resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_ad.artifact.ensemble import PanelECDF
+from automl_ad.results import Candidate
+
+Float64Array = npt.NDArray[np.float64]
+
+N_RESAMPLES = 200
+NOISE = 0.05
+"""Share of the resamples beyond either limit of the interval."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gain:
+    """How far the output is ahead of another in one figure, with its 90 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def figures_of(gains: Mapping[str, Gain]) -> dict[str, float]:
+    """Flat numbers: `NAME_gain`, `NAME_gain_low` and `NAME_gain_high` of each."""
+    return {
+        f"{name}_gain{suffix}": value
+        for name, gain in gains.items()
+        for suffix, value in (("", gain.value), ("_low", gain.low), ("_high", gain.high))
+    }
+
+
+def resamples(n_rows: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """[1 + B, N] how often each panel row is drawn: once each, then in each resample."""
+    drawn_BN = rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=N_RESAMPLES)
+    return np.concatenate([np.ones((1, n_rows), dtype=np.int64), drawn_BN])
+
+
+def mean_gain(figures_BU: Float64Array, rng: np.random.Generator) -> Gain:
+    """The mean of the first line over its units, and the interval of the others, units drawn again too."""
+    drawn_BU = rng.integers(figures_BU.shape[1], size=figures_BU[1:].shape)
+    means_B = np.take_along_axis(figures_BU[1:], drawn_BU, axis=1).mean(axis=1)
+    low, high = np.quantile(means_B, [NOISE, 1 - NOISE])
+    return Gain(value=float(figures_BU[0].mean()), low=float(low), high=float(high))
+
+
+def mean_surprise(parts: Sequence[Candidate], generator: str | None = None) -> Float64Array:
+    """The parts' equally weighted ensemble on the panel, or on one generator's rows.
+
+    On the scale of surprise for one part too, where `combine` keeps raw scores: tails must be comparable.
+    """
+    surprises = [
+        PanelECDF.from_scores(part.panel_scores)(
+            part.panel_scores if generator is None else part.probe_scores[generator]
+        )
+        for part in parts
+    ]
+    return np.asarray(np.mean(surprises, axis=0))
+
+
+def beaten(parts: Sequence[Candidate], generator: str) -> Float64Array:
+    """[N] share of the pseudo-anomalies that score above each panel row; their mean is the AUC."""
+    panel_N, probes = mean_surprise(parts), np.sort(mean_surprise(parts, generator))
+    not_above = np.searchsorted(probes, panel_N, "left") + np.searchsorted(probes, panel_N, "right")
+    return np.asarray(1 - not_above / (2 * len(probes)))
+
+
+def shared_generators(parts: Sequence[Candidate]) -> list[str]:
+    """The pseudo-anomalies that all parts have scored."""
+    return sorted(set.intersection(*(set(part.probe_scores) for part in parts)))
