@@ -49,9 +49,14 @@ class Model:
     """See `combine`."""
 
 
+def read_manifest(folder: Path) -> Manifest:
+    """What the artifact says of itself; its arrays are not looked at. Raises ArtifactError."""
+    return parse_manifest(read_file(folder, MANIFEST, MAX_MANIFEST_BYTES), folder / MANIFEST)
+
+
 def load_artifact(folder: Path, *, device: str) -> tuple[Manifest, Model]:
     """Manifest and model of the folder. Raises ArtifactError naming the file and the rule it breaks."""
-    manifest = parse_manifest(read_file(folder, MANIFEST, MAX_MANIFEST_BYTES), folder / MANIFEST)
+    manifest = read_manifest(folder)
     arrays = {
         name: from_bytes(read_recorded(folder, name, record), folder / name)
         for name, record in manifest.files.items()

@@ -10,6 +10,7 @@ from automl_ad.cli import space
 from automl_ad.cli.score import score
 from automl_ad.cli.search import search
 from automl_ad.cli.serve import serve
+from automl_ad.cli.show import show
 from automl_ad.errors import AutomlADError, ConfigError
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command()(search)
 app.command()(score)
 app.command()(serve)
+app.command()(show)
 app.add_typer(space.app, name="space", help="Show, check and describe search spaces.")
 
 

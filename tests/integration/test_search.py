@@ -94,6 +94,9 @@ def test_resuming_a_finished_study_selects_the_same(automl_ad, file: Path, outco
     assert document["artifact"] == str(outcome.exported.artifact)
     assert document["audit"]["n_anomalies"] == 10
     assert done.code == (0 if outcome.selection.is_distinguishable else 5)
+    kept = json.loads(automl_ad("show", outcome.study, "--json").out)
+    for name in ("criteria", "against_baselines"):
+        assert kept[name] == document[name] != []
 
 
 def test_a_study_can_grow(file: Path, tmp_path: Path):
