@@ -18,6 +18,7 @@ from automl_ad.artifact import (
     combine,
     majority_threshold,
     threshold_of,
+    with_groups,
     write_artifact,
 )
 from automl_ad.config import SearchConfig
@@ -48,9 +49,16 @@ def export(
     preprocessor: Preprocessor,
     fingerprint: str,
     config: SearchConfig,
+    *,
+    panel_groups: Sequence[str | None] | None = None,
 ) -> Exported:
-    """Write `artifact` (the default output) and `artifact-best` into the study folder."""
-    exporter = _Exporter(results, study, preprocessor, fingerprint, config, _evidence(selection))
+    """Write `artifact` (the default output) and `artifact-best` into the study folder.
+
+    `panel_groups` [N] names the group of each panel row: groups then get thresholds of their own.
+    """
+    exporter = _Exporter(
+        results, study, preprocessor, fingerprint, config, _evidence(selection), panel_groups
+    )
     artifact, panel_scores = exporter.write("artifact", selection.output)
     best_artifact = None
     if selection.best is not None:
@@ -69,6 +77,7 @@ class _Exporter:
         fingerprint: str,
         config: SearchConfig,
         evidence: Mapping[str, Any],
+        panel_groups: Sequence[str | None] | None,
     ) -> None:
         self._results = {result.trial: result for result in results}
         self._study = study
@@ -76,6 +85,7 @@ class _Exporter:
         self._fingerprint = fingerprint
         self._config = config
         self._evidence = evidence
+        self._panel_groups = panel_groups
 
     def write(self, name: str, chosen: Sequence[WeightedPart]) -> tuple[Path, npt.NDArray[np.float64]]:
         """The artifact's folder and its panel scores [N]."""
@@ -104,7 +114,11 @@ class _Exporter:
         return path, panel_N
 
     def _threshold(self, panel_N: npt.NDArray[np.float64]) -> Threshold:
-        return threshold_of(panel_N, rate=self._config.flagged_share, rule=self._config.threshold_rule)
+        rate, rule = self._config.flagged_share, self._config.threshold_rule
+        threshold, column = threshold_of(panel_N, rate=rate, rule=rule), self._study.record.group_column
+        if self._panel_groups is None or column is None:
+            return threshold
+        return with_groups(threshold, panel_N, self._panel_groups, column=column, rate=rate, rule=rule)
 
     def _part(self, chosen: WeightedPart) -> Part:
         result = self._results[chosen.key.trial]

@@ -263,7 +263,15 @@ def _judge_and_keep(
         study=study.path,
         results=results,
         selection=selection,
-        exported=export(selection, results, study, prepared.preprocessor, fingerprint, config),
+        exported=export(
+            selection,
+            results,
+            study,
+            prepared.preprocessor,
+            fingerprint,
+            config,
+            panel_groups=prepared.panel_groups,
+        ),
         panel_positions=prepared.panel_positions,
     )
 

@@ -5,6 +5,7 @@ from automl_ad.artifact.batch import score_sources as score_sources
 from automl_ad.artifact.ensemble import PanelECDF as PanelECDF
 from automl_ad.artifact.ensemble import combine as combine
 from automl_ad.artifact.format import write_artifact as write_artifact
+from automl_ad.artifact.group_thresholds import with_groups as with_groups
 from automl_ad.artifact.loading import read_manifest as read_manifest
 from automl_ad.artifact.manifest import Manifest as Manifest
 from automl_ad.artifact.manifest import Threshold as Threshold

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from automl_ad.artifact.scorer import Scorer
 from automl_ad.data import iter_batches
+from automl_ad.data.common import common_schema
 from automl_ad.data.sources import find_files
 from automl_ad.errors import ConfigError, DataError, RowsError
 
@@ -79,13 +80,21 @@ def _scored_batches(
     scorer: Scorer, sources: Sequence[str], id_column: str | None, on_progress: Callable[[int], None] | None
 ) -> Iterator[pa.RecordBatch]:
     n_done = 0
-    features = scorer.schema.feature_names
+    columns = [*scorer.schema.feature_names, *_known_groups(scorer, sources, id_column)]
     batch_rows = min(MAX_BATCH_ROWS, max(1, BATCH_VALUES // scorer.n_encoded))
-    for batch in _read_ahead(iter_batches(sources, features, id_column=id_column, batch_rows=batch_rows)):
+    for batch in _read_ahead(iter_batches(sources, columns, id_column=id_column, batch_rows=batch_rows)):
         yield _scored(scorer, batch, n_done, id_column)
         n_done += batch.num_rows
         if on_progress is not None:
             on_progress(n_done)
+
+
+def _known_groups(scorer: Scorer, sources: Sequence[str], id_column: str | None) -> list[str]:
+    """The column of the groups that have thresholds of their own, if the sources have it."""
+    wanted = scorer.manifest.threshold.per_group
+    if wanted is None:
+        return []
+    return [name for name in common_schema(find_files(sources), exact=id_column).names if name in wanted]
 
 
 def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from automl_ad.data.groups import MAX_GROUPS
 from automl_ad.errors import ArtifactError
 from automl_ad.results import Value
 
@@ -35,14 +36,20 @@ MAX_PARAM = 65_536
 """No search space goes near it, and a million layers could keep a loader busy for minutes."""
 MAX_FILES_BYTES = 4 * 2**30
 """All files together: what a loader may be asked to hold in memory."""
+MAX_TEXT = 1_000
+"""Letters of a text that people read, and of the name of a group."""
 ROW_KEEPERS = frozenset({"knn", "kde", "ocsvm"})
 """Detectors whose arrays are rows they were fitted on."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
-Text = Annotated[str, Field(max_length=1_000)]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Document = dict[str, JsonValue]
+OwnThresholds = Annotated[
+    dict[Text, Annotated[dict[Text, float], Field(min_length=1, max_length=MAX_GROUPS)]],
+    Field(min_length=1, max_length=1),
+]
 _R = TypeVar("_R", bound=BaseModel)
 
 
@@ -62,6 +69,8 @@ class Threshold(_Record):
 
     value: float
     rule: Text
+    per_group: OwnThresholds | None = None
+    """Column -> its value as text -> the threshold of rows with it. Absent: one threshold for all rows."""
 
 
 class PartRecord(_Record):
@@ -165,6 +174,8 @@ def content_version(manifest: Manifest) -> str:
     document = manifest.model_dump(mode="json", exclude={"version", "created"})
     if manifest.vote_rate is None:
         del document["vote_rate"]  # the hashes of artifacts without it stay what they were
+    if manifest.threshold.per_group is None:
+        del document["threshold"]["per_group"]  # likewise
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

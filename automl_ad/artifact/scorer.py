@@ -17,6 +17,7 @@ import torch
 from automl_ad.artifact.ensemble import combine
 from automl_ad.artifact.folder import read_recorded
 from automl_ad.artifact.golden import read_golden, require_same_scores
+from automl_ad.artifact.group_thresholds import row_thresholds
 from automl_ad.artifact.loading import Model, load_artifact
 from automl_ad.artifact.manifest import EXPORT_AGAIN, GOLDEN, Manifest
 from automl_ad.data import Schema
@@ -76,16 +77,22 @@ class Scorer:
     def score(self, rows: Rows) -> AnomalyScores:
         """Scores in the order of the rows; columns that are no features are ignored.
 
-        Raises RowsError naming column, row and rule when the rows do not fit the schema.
+        Except one: where the artifact knows thresholds of groups, and the rows their group, `is_anomaly`
+        follows the group's. A matrix has no such column. Raises RowsError naming column, row and rule when
+        the rows do not fit the schema.
         """
+        if isinstance(rows, Mapping):
+            rows = _table_of(rows)
         scores_M = scores_of(self._model, rows)
         below_M = np.searchsorted(self._panel_ascending_N, scores_M, side="right")
-        threshold = self._manifest.threshold.value
+        threshold = self._manifest.threshold
+        is_named = not isinstance(rows, np.ndarray)
+        against_M = row_thresholds(threshold, rows) if is_named else threshold.value
         return AnomalyScores(
             anomaly_score=scores_M,
             percentile=100.0 * below_M.astype(np.float64) / len(self._panel_ascending_N),
-            is_anomaly=scores_M > threshold,
-            threshold=threshold,
+            is_anomaly=scores_M > against_M,
+            threshold=threshold.value,
             model=self.name,
             version=self.version,
         )

@@ -11,7 +11,7 @@ import pyarrow as pa
 from automl_ad.config import DataConfig
 from automl_ad.data.common import common_schema
 from automl_ad.data.files import count_rows, file_batches
-from automl_ad.data.groups import group_ids
+from automl_ad.data.groups import group_ids, group_names
 from automl_ad.data.sampling import choose_positions, pick_rows
 from automl_ad.data.sources import SourceFile, find_files
 from automl_ad.data.table import Table, fingerprint
@@ -38,7 +38,10 @@ def read_table(config: DataConfig, *, seed: int) -> Table:
     table = _read_at(files, _project(schema, [*features, *beside]), positions)
     columns = table.select(features)
     group_column = config.group_column
-    groups_N = group_ids(table.column(group_column), group_column) if group_column else None
+    groups_N = group_names_K = None
+    if group_column:
+        groups_N = group_ids(table.column(group_column), group_column)
+        group_names_K = group_names(table.column(group_column), group_column, groups_N)
     return Table(
         columns=columns,
         row_ids=table.column(config.id_column).combine_chunks() if config.id_column else None,
@@ -47,6 +50,7 @@ def read_table(config: DataConfig, *, seed: int) -> Table:
         fingerprint=fingerprint(columns, groups_N),
         sources=tuple(file.name for file in files),
         groups_N=groups_N,
+        group_names=group_names_K,
     )
 
 

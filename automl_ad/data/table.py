@@ -31,6 +31,8 @@ class Table:
     """The files, resolved."""
     groups_N: npt.NDArray[np.int64] | None = None
     """[N], group of each row as read, never a feature; None without a group column."""
+    group_names: tuple[str | None, ...] | None = None
+    """[K], what each group is called; None for the rows without a value in the group column."""
 
     def __len__(self) -> int:
         return int(self.columns.num_rows)
@@ -48,6 +50,7 @@ class Table:
             fingerprint=fingerprint(columns, groups_N),
             sources=self.sources,
             groups_N=groups_N,
+            group_names=self.group_names,
         )
 
 

@@ -35,7 +35,7 @@ def test_a_search_with_groups_leaves_an_artifact_that_needs_none(
     automl_ad, file: Path, table: pa.Table, tmp_path: Path
 ):
     study = tmp_path / "study"
-    flags = (file, *SEARCH, "--output", study, "--drop", "site", "--drop", "kind")
+    flags = (file, *SEARCH, "--output", study, "--drop", "site", "--drop", "kind", "--alert-rate", "0.02")
     done = automl_ad("search", *flags, "--group-column", "kind")
     assert done.code in (0, 5), done.err
     assert json.loads((study / "study.json").read_text())["group_column"] == "kind"
@@ -43,6 +43,9 @@ def test_a_search_with_groups_leaves_an_artifact_that_needs_none(
 
     scorer = Scorer.load(study / "artifact")
     assert scorer.schema.feature_names == ("x0", "x1", "x2", "x3")
+    own = scorer.manifest.threshold.per_group
+    assert own is not None
+    assert set(own["kind"]) == {"loud", "quiet"}
     scores = scorer.score(table).anomaly_score
     np.testing.assert_array_equal(scorer.score(table.select(["x0", "x1", "x2", "x3"])).anomaly_score, scores)
     mixer_groups = [

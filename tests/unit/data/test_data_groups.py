@@ -9,7 +9,7 @@ import pytest
 
 from automl_ad.config import DataConfig
 from automl_ad.data import read_table
-from automl_ad.data.groups import group_ids
+from automl_ad.data.groups import group_ids, group_names
 from automl_ad.errors import ConfigError, DataError
 
 N_ROWS = 300
@@ -122,3 +122,28 @@ def test_rows_without_a_value_are_a_group_of_their_own(values):
         pa.chunked_array([column.slice(0, 2), column.slice(2)]),
     ):
         assert group_ids(given, "g").tolist() == expected
+
+
+def test_groups_keep_their_names(source):
+    table = read(source, group_column="kind", id_column="row")
+    assert [table.group_names[group] for group in table.groups_N] == KINDS.tolist()
+    part = table.take([5, 9])
+    assert [part.group_names[group] for group in part.groups_N] == KINDS[[5, 9]].tolist()
+    assert read(source, id_column="row").group_names is None
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        (["b", None, "a", "b"], ("b", None, "a")),
+        ([2, 1, None, 2], ("2", "1", None)),
+        ([2.0, float("nan"), 0.5, 2.0], ("2", None, "0.5")),
+        ([True, False, True, False], ("true", "false")),
+        ([DAY, None, DAY, DAY], ("1767225600", None)),
+    ],
+)
+def test_the_name_of_a_group_is_its_value_as_text(values, names):
+    column = pa.chunked_array([pa.array(values[:1]), pa.array(values[1:] + values)])
+    assert group_names(column, "g", group_ids(column, "g")) == names
+    encoded = column.dictionary_encode()
+    assert group_names(encoded, "g", group_ids(encoded, "g")) == names
