@@ -1,10 +1,10 @@
 """What each piece of the selection is worth, from the finished searches of a benchmark: nothing is trained.
 
 First `automl-ad bench DIR --output OUTPUT --keep-members`, then
-`python tests/benchmarks/bench_ablations.py DIR OUTPUT`. Prints the mean AUROC over the tables of the ensemble and
-of the single best, without the fallback on the anchors' average, for: who votes, how votes add up, how many
-parts, fewer members, fewer trials, the arms of the sampler. The gain is the share of the way from the mean to the
-best trial (SELECTION 5). Seeds are averaged first.
+`python tests/benchmarks/bench_ablations.py DIR OUTPUT`. Prints the mean AUROC over the tables of the ensemble
+and of the single best, without the fallback on the anchors' average, for: who votes, how votes add up, how
+many parts, fewer members, fewer trials, the arms of the sampler. The gain is the share of the way from the
+mean to the best trial (SELECTION 5). Seeds are averaged first.
 """
 
 from __future__ import annotations
