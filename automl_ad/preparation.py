@@ -28,9 +28,9 @@ class Prepared:
     preprocessor: Preprocessor
     data: TrialData
     panel_positions: npt.NDArray[np.int64]
-
     panel_groups: tuple[str | None, ...] | None = None
     """[N], what the group of each panel row is called; None without a group column."""
+
 
 def prepare(
     table: Table, config: SearchConfig, *, hindsight: Table | None = None, keeps_members: bool = False
@@ -89,13 +89,13 @@ def _numbered(groups_N: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return numbered_N
 
 
-def _probes(
 def _group_names(table: Table, rows: npt.NDArray[np.int64]) -> tuple[str | None, ...] | None:
     if table.groups_N is None or table.group_names is None:
         return None
     return tuple(table.group_names[group] for group in table.groups_N[rows])
 
 
+def _probes(
     preprocessor: Preprocessor, panel_ND: npt.NDArray[np.float64], config: SearchConfig
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Pseudo-anomalies made in the study's reference scale, back in encoded units."""

@@ -217,7 +217,7 @@ class AnomalyScores:
     percentile: npt.NDArray[np.float64]
     """[M], share of the panel in percent (0 to 100) that scores at most this high."""
     is_anomaly: npt.NDArray[np.bool_]
-    """[M], whether the score lies above the threshold."""
+    """[M], whether the score lies above the threshold, or that of the row's group where it has its own."""
     threshold: float
     model: str
     version: str
