@@ -14,7 +14,7 @@ import numpy.typing as npt
 from automl_ad.criteria.anchors import mean_anchor_ranks
 from automl_ad.criteria.criterion import Direction, Need
 from automl_ad.criteria.evidence import Evidence
-from automl_ad.criteria.ranks import spearman, unit_ranks
+from automl_ad.criteria.ranks import mean_ranks, spearman, unit_ranks
 
 Anchors = Mapping[str, npt.NDArray[np.floating]]
 
@@ -37,10 +37,10 @@ class AnchorAgreement:
     def __call__(self, evidence: Evidence) -> npt.NDArray[np.float64]:
         """[K]; NaN where no anchor of another detector exists."""
         values_K = np.full(len(evidence.candidates), np.nan)
-        positions = evidence.detectors
-        for detector, ranks_N in mean_anchor_ranks(positions, evidence.anchors).items():
-            own = positions[detector]
-            values_K[own] = evidence.unit_ranks_KN[own] @ unit_ranks(ranks_N)
+        for own, group in evidence.anchor_groups.items():
+            ranks_N = mean_anchor_ranks(own, evidence.anchors, evidence.anchor_ranks_AN)
+            if ranks_N is not None:
+                values_K[group] = evidence.unit_ranks_KN[group] @ unit_ranks(ranks_N)
         return values_K
 
 
@@ -49,7 +49,8 @@ def anchor_agreement_of(scores_N: npt.NDArray[np.floating], detector: str, ancho
 
     NaN when no anchor of another detector exists, or when the scores are constant or not finite.
     """
-    ranks = mean_anchor_ranks([detector], anchors)
-    if not ranks or not np.isfinite(scores_N).all():
+    others = {name: anchor_N for name, anchor_N in anchors.items() if name != detector}
+    if not others or not np.isfinite(scores_N).all():
         return float("nan")
-    return spearman(scores_N, ranks[detector])
+    ranks_N = mean_anchor_ranks(detector, others, mean_ranks(np.stack([*others.values()])))
+    return float("nan") if ranks_N is None else spearman(scores_N, ranks_N)

@@ -6,12 +6,11 @@ a kernel density estimate, all on z-scored columns. The other baselines are judg
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from automl_ad.criteria.ranks import normalised_ranks
 from automl_ad.results import Candidate, TrialResult
 
 ANCHOR_DETECTORS = ("isolation_forest", "knn", "gmm", "pca", "kde")
@@ -36,17 +35,14 @@ def anchor_candidates(results: Sequence[TrialResult]) -> dict[str, Candidate]:
 
 
 def mean_anchor_ranks(
-    detectors: Iterable[str], anchors: Mapping[str, npt.NDArray[np.floating]]
-) -> dict[str, npt.NDArray[np.float64]]:
-    """Detector -> [N] mean normalised ranks of the anchors, an anchor of that detector left out.
-
-    A detector for which no anchor is left is missing.
-    """
-    ranks = {name: normalised_ranks(scores_N) for name, scores_N in anchors.items()}
-    others = {
-        detector: [ranks_N for name, ranks_N in ranks.items() if name != detector] for detector in detectors
-    }
-    return {detector: np.mean(ranks_AN, axis=0) for detector, ranks_AN in others.items() if ranks_AN}
+    own: str | None, names: Iterable[str], ranks_AN: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float64] | None:
+    """[N] mean normalised ranks of the named anchors, `own` left out; None when no anchor is left."""
+    is_other_A = np.array([name != own for name in names], dtype=np.bool_)
+    if not is_other_A.any():
+        return None
+    normalised_AN = ranks_AN[is_other_A].astype(np.float64) / ranks_AN.shape[1]
+    return np.asarray(normalised_AN.mean(axis=0))
 
 
 def _says_something(candidate: Candidate) -> bool:

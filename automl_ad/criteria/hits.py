@@ -9,7 +9,6 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from automl_ad.criteria.criterion import Direction, Need
 from automl_ad.criteria.evidence import Evidence
@@ -33,7 +32,7 @@ class Hits:
     direction: ClassVar[Direction] = "max"
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
     needs: ClassVar[tuple[Need, ...]] = ("pool",)
-    cost: ClassVar[str] = "K N log N + rounds K N"
+    cost: ClassVar[str] = "rounds K N"
     source: ClassVar[str] = "HITS, Kleinberg 1999, on models and samples: Ma et al. 2023 (UOMS); SELECTION 2"
     failure_mode: ClassVar[str] = "a clique that puts the same few rows first, right or wrong"
 
@@ -42,7 +41,7 @@ class Hits:
         n_candidates = len(evidence.candidates)
         if n_candidates < 2:
             return np.full(n_candidates, np.nan)
-        links_KN = _inverse_ranks(evidence.scores_KN)
+        links_KN = _inverse_ranks(evidence.ranks_KN)
         hubs_K = np.ones(n_candidates, dtype=np.float32)
         for _ in range(MAX_ROUNDS):
             before_K = hubs_K
@@ -54,7 +53,6 @@ class Hits:
         return hubs_K.astype(np.float64)
 
 
-def _inverse_ranks(scores_KN: Float32Array) -> Float32Array:
+def _inverse_ranks(ranks_KN: Float32Array) -> Float32Array:
     """[K, N] 1 / rank in (0, 1], the strangest row first; tied rows share their mean rank."""
-    descending_KN = scores_KN.shape[1] + 1 - rankdata(scores_KN, axis=1)
-    return np.asarray(1 / descending_KN, dtype=np.float32)
+    return np.asarray(1 / (ranks_KN.shape[1] + 1 - ranks_KN))

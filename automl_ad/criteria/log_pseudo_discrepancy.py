@@ -37,4 +37,5 @@ class LogPseudoDiscrepancy:
 
 
 def _figure(normal_N: Scores, strange_P: Scores) -> float:
-    return discrepancy(log_scores(normal_N, normal_N), log_scores(strange_P, normal_N))
+    logs = log_scores(np.concatenate([normal_N, strange_P]), normal_N)
+    return discrepancy(logs[: len(normal_N)], logs[len(normal_N) :])

@@ -1,6 +1,6 @@
 """Which panel rows stand for normal ones when pseudo-anomalies are compared with the panel.
 
-Shapes: N panel rows.
+Shapes: K candidates, N panel rows.
 """
 
 from __future__ import annotations
@@ -17,19 +17,22 @@ SUSPECT_SHARE = 0.2
 """SELECTION 2, P: so many of the rows that the anchors find strangest are left out of possibly mixed data."""
 
 
-def normal_rows(evidence: Evidence) -> dict[str, BoolArray]:
-    """Detector -> [N], True at the rows that count as normal: all of them when training data are clean.
+def normal_rows(evidence: Evidence) -> list[BoolArray]:
+    """For each of the K candidates [N], True at the rows that count as normal: all when data are clean.
 
     Otherwise without the fifth that the anchors of other detectors rank highest. A detector's own anchor
     has no say: it would remove just those rows that the detector scores highest.
     """
-    n_rows = evidence.scores_KN.shape[1]
-    ranks = {} if evidence.is_clean else mean_anchor_ranks(evidence.detectors, evidence.anchors)
-    everything_N = np.ones(n_rows, dtype=np.bool_)
-    return {
-        detector: _least_suspect(ranks[detector]) if detector in ranks else everything_N
-        for detector in evidence.detectors
-    }
+    is_normal = [np.ones(evidence.scores_KN.shape[1], dtype=np.bool_)] * len(evidence.candidates)
+    if evidence.is_clean:
+        return is_normal
+    for own, group in evidence.anchor_groups.items():
+        ranks_N = mean_anchor_ranks(own, evidence.anchors, evidence.anchor_ranks_AN)
+        if ranks_N is not None:
+            kept_N = _least_suspect(ranks_N)
+            for position in group:
+                is_normal[position] = kept_N
+    return is_normal
 
 
 def _least_suspect(ranks_N: npt.NDArray[np.float64]) -> BoolArray:

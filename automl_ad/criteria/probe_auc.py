@@ -15,7 +15,7 @@ import numpy.typing as npt
 from automl_ad.criteria.criterion import Direction, Need
 from automl_ad.criteria.evidence import Evidence
 from automl_ad.criteria.normal_rows import normal_rows
-from automl_ad.criteria.ranks import sorted_auc
+from automl_ad.criteria.ranks import aucs
 from automl_ad.results import Candidate
 
 LEAST_MEDIAN, MOST_MEDIAN = 0.52, 0.999
@@ -57,17 +57,17 @@ def probe_auc_of(panel_scores_N: npt.NDArray[np.floating], probe_scores: ProbeSc
 
     Needs no pool, so no generator is left out. NaN without probes or when a score is not finite.
     """
-    aucs = _aucs(panel_scores_N, probe_scores, list(probe_scores))
-    return float(np.mean(aucs)) if aucs else float("nan")
+    auc_G = _auc_row(panel_scores_N, probe_scores, list(probe_scores))
+    return float(auc_G.mean()) if auc_G.size else float("nan")
 
 
 def auc_table(evidence: Evidence) -> npt.NDArray[np.float64]:
     """[K, G] AUC of each candidate on each generator of the pool; NaN where it lacks the generator."""
-    generators, is_normal = _generators(evidence.candidates), normal_rows(evidence)
-    return np.array(
+    generators = _generators(evidence.candidates)
+    return np.stack(
         [
-            _aucs(c.panel_scores[is_normal[c.detector]], c.probe_scores, generators)
-            for c in evidence.candidates
+            _auc_row(c.panel_scores[is_normal_N], c.probe_scores, generators)
+            for c, is_normal_N in zip(evidence.candidates, normal_rows(evidence), strict=True)
         ]
     )
 
@@ -87,15 +87,16 @@ def _is_useful(auc_K: npt.NDArray[np.float64]) -> bool:
     return bool(len(seen) and LEAST_MEDIAN <= np.median(seen) <= MOST_MEDIAN)
 
 
-def _aucs(
-    normal_N: npt.NDArray[np.floating], probe_scores: ProbeScores, generators: list[str]
-) -> list[float]:
-    ascending_N = np.sort(normal_N)
-    if not np.isfinite(ascending_N).all():
-        return [float("nan")] * len(generators)
-    return [
-        sorted_auc(ascending_N, probe_scores[name])
+def _auc_row(
+    normal_N: npt.NDArray[np.floating], probe_scores: ProbeScores, generators: Sequence[str]
+) -> npt.NDArray[np.float64]:
+    """[G] NaN where probes are missing, or where they or the normal rows are not finite."""
+    auc_G = np.full(len(generators), np.nan)
+    usable = [
+        g
+        for g, name in enumerate(generators)
         if name in probe_scores and np.isfinite(probe_scores[name]).all()
-        else float("nan")
-        for name in generators
     ]
+    if usable and np.isfinite(normal_N).all():
+        auc_G[usable] = aucs(normal_N, [probe_scores[generators[g]] for g in usable])
+    return auc_G

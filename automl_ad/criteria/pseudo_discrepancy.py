@@ -46,12 +46,9 @@ class PseudoDiscrepancy:
 
 def normal_and_gauss(evidence: Evidence) -> list[tuple[Scores, Scores] | None]:
     """Per candidate the scores of the normal rows [N] and of the probes [P]; None without these probes."""
-    is_normal = normal_rows(evidence)
     return [
-        (c.panel_scores[is_normal[c.detector]], c.probe_scores[GENERATOR])
-        if GENERATOR in c.probe_scores
-        else None
-        for c in evidence.candidates
+        (c.panel_scores[is_normal_N], c.probe_scores[GENERATOR]) if GENERATOR in c.probe_scores else None
+        for c, is_normal_N in zip(evidence.candidates, normal_rows(evidence), strict=True)
     ]
 
 

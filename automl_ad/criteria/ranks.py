@@ -1,10 +1,12 @@
 """Order statistics of scores: ranks, Spearman's correlation and the area under the ROC curve.
 
 Everything the criteria know that a strictly increasing change of the scores leaves alone.
-Shapes: K candidates, N panel rows, P probe rows.
+Shapes: K candidates, N panel rows, P probe rows, G groups of probe rows, M rows of all groups.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +26,28 @@ def normalised_ranks(scores_KN: npt.NDArray[np.floating]) -> Float64Array:
     return ranks
 
 
+def mean_ranks(scores_KN: npt.NDArray[np.floating]) -> Float32Array:
+    """[K, N] ranks along the last axis, 1 = least strange; tied scores share their mean rank.
+
+    float32 holds them exactly up to 8 million rows, being multiples of a half.
+    """
+    return np.asarray(rankdata(scores_KN, axis=-1), dtype=np.float32)
+
+
 def unit_ranks(scores_KN: npt.NDArray[np.floating]) -> Float32Array:
     """[K, N] centred ranks of length 1, so that a dot product is Spearman's correlation.
 
     Constant scores give zeros: they agree with nobody. float32: half the memory, and a correlation is good
     to 1e-6, far below its sampling error.
     """
-    ranks = _centred_ranks(scores_KN)
-    length = np.linalg.norm(ranks, axis=-1, keepdims=True)
-    return (ranks / np.where(length > 0, length, 1.0)).astype(np.float32)
+    return as_units(rankdata(scores_KN, axis=-1))
+
+
+def as_units(ranks_KN: npt.NDArray[np.floating]) -> Float32Array:
+    """`unit_ranks` of scores that are ranked already."""
+    centred_KN = _centred(ranks_KN)
+    length = np.linalg.norm(centred_KN, axis=-1, keepdims=True)
+    return (centred_KN / np.where(length > 0, length, 1.0)).astype(np.float32)
 
 
 def spearman(first_N: npt.NDArray[np.floating], second_N: npt.NDArray[np.floating]) -> float:
@@ -41,7 +56,7 @@ def spearman(first_N: npt.NDArray[np.floating], second_N: npt.NDArray[np.floatin
     >>> spearman(np.array([1.0, 2.0, 3.0]), np.array([1.0, 20.0, 300.0]))
     1.0
     """
-    first, second = _centred_ranks(np.stack([first_N, second_N]))
+    first, second = _centred(rankdata(np.stack([first_N, second_N]), axis=-1))
     scale = np.sqrt((first @ first) * (second @ second))
     return float(first @ second / scale) if scale > 0 else float("nan")
 
@@ -73,17 +88,31 @@ def auc(normal_N: npt.NDArray[np.floating], strange_P: npt.NDArray[np.floating])
     >>> auc(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
     0.875
     """
-    return sorted_auc(np.sort(normal_N), strange_P)
+    return float(aucs(normal_N, [strange_P])[0])
 
 
-def sorted_auc(ascending_N: npt.NDArray[np.floating], strange_P: npt.NDArray[np.floating]) -> float:
-    """`auc` against normal scores that are sorted already."""
-    below = np.searchsorted(ascending_N, strange_P, side="left")
-    not_above = np.searchsorted(ascending_N, strange_P, side="right")
-    return float((below.mean() + not_above.mean()) / (2 * len(ascending_N)))
+def aucs(normal_N: npt.NDArray[np.floating], groups: Sequence[npt.NDArray[np.floating]]) -> Float64Array:
+    """[G] `auc` of each group of strange rows, none of them empty, against the same normal rows."""
+    ascending_N, strange_M = np.sort(normal_N), np.concatenate(groups)
+    sizes_G = np.array([len(group) for group in groups])
+    # Sorted needles are found three times as fast: each search begins where the last one ended.
+    order_M = np.argsort(strange_M)
+    beaten_M = np.empty(len(strange_M))
+    beaten_M[order_M] = _n_beaten(ascending_N, strange_M[order_M])
+    sums_G = np.add.reduceat(beaten_M, np.cumsum(sizes_G) - sizes_G)
+    return np.asarray(sums_G / sizes_G / len(ascending_N))
 
 
-def _centred_ranks(scores_KN: npt.NDArray[np.floating]) -> Float64Array:
+def _n_beaten(ascending_N: npt.NDArray[np.floating], strange_M: npt.NDArray[np.floating]) -> Float64Array:
+    """[M] normal rows that score below each strange row, ties counting half."""
+    below_M = np.searchsorted(ascending_N, strange_M, side="left")
+    is_tied_M = ascending_N.take(below_M, mode="clip") == strange_M
+    beaten_M = below_M.astype(np.float64)
+    not_above = np.searchsorted(ascending_N, strange_M[is_tied_M], side="right")
+    beaten_M[is_tied_M] = (beaten_M[is_tied_M] + not_above) / 2
+    return beaten_M
+
+
+def _centred(ranks_KN: npt.NDArray[np.floating]) -> Float64Array:
     """[K, N] ranks minus their mean, exact in floating point: a constant row is exactly 0."""
-    ranks: Float64Array = rankdata(scores_KN, axis=-1) - (np.shape(scores_KN)[-1] + 1) / 2
-    return ranks
+    return np.asarray(ranks_KN.astype(np.float64, copy=False) - (ranks_KN.shape[-1] + 1) / 2)

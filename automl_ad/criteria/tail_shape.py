@@ -52,7 +52,7 @@ def tail_figures(scores_KN: npt.NDArray[np.floating]) -> tuple[Float64Array, Flo
     averaged over all cuts through the top 20 %.
     """
     # NOTE[DIFF] scores are brought to [0, 1], not only shifted, so that EPSILON means the same to all.
-    ascending_KN = np.sort(scores_KN.astype(np.float64), axis=1)
+    ascending_KN = np.sort(scores_KN, axis=1).astype(np.float64)  # in float32 it takes a quarter of the time
     ascending_KN -= ascending_KN[:, :1]
     ascending_KN /= np.maximum(ascending_KN[:, -1:], np.finfo(np.float64).tiny)
     return _relative_top_median(ascending_KN), _anomaly_gap(ascending_KN)

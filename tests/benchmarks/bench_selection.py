@@ -10,12 +10,13 @@ import argparse
 import resource
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import spearmanr
 
 from automl_ad.config import SearchConfig
-from automl_ad.criteria import ANCHOR_DETECTORS, CRITERIA, Evidence
+from automl_ad.criteria import ANCHOR_DETECTORS, CRITERIA, Evidence, anchors_of
 from automl_ad.results import Candidate, CandidateKey, TrialConfig, TrialResult
 from automl_ad.selection import select
 from automl_ad.selection.aggregation import AGGREGATORS
@@ -34,29 +35,39 @@ def main() -> None:
     results = make_results(options.candidates, options.rows)
     before = peak_mib()
     n_candidates = sum(len(result.candidates) for result in results)
-    for training_data in ("unknown", "clean"):
-        config = SearchConfig(training_data=training_data)
-        seconds = timed(lambda config=config: select(results, config))
-        print(f"select, {training_data}: {n_candidates} candidates x {options.rows} rows: {seconds:.2f} s")
+    print(f"{n_candidates} candidates x {options.rows} rows; seconds of CPU (of wall time)")
     pool = [c for result in results for c in result.candidates]
+    for training_data in ("unknown", "clean"):
+        print_shares(results, pool, SearchConfig(training_data=training_data))
     print(f"memory on top of imports and data: {peak_mib() - before:.0f} MiB")
-    started = time.perf_counter()
-    evidence = Evidence.of(pool, results, {})
-    print(f"ranking the scores: {time.perf_counter() - started:.2f} s")
+    evidence = Evidence.of(pool, results, anchors_of(results))
     for name, criterion in CRITERIA.items():
-        print(f"{name}: {timed(lambda criterion=criterion: criterion(evidence)):.3f} s")
+        print(f"{name}: {timed(lambda criterion=criterion: criterion(evidence))}")
     votes = list(np.random.default_rng(0).random((4, len(pool))) + np.linspace(0, 1, len(pool)))
     for name, aggregate in AGGREGATORS.items():
-        seconds = timed(lambda aggregate=aggregate: aggregate(votes, None))
-        print(f"{name} of {len(votes)} votes: {seconds:.3f} s")
+        print(f"{name} of {len(votes)} votes: {timed(lambda aggregate=aggregate: aggregate(votes, None))}")
     compare_with_pairs(pool[:: max(1, len(pool) // options.pairs_of)], results)
+
+
+def print_shares(results: list[TrialResult], pool: list[Candidate], config: SearchConfig) -> None:
+    """Print seconds of a whole selection, and how much of them goes into ranking scores and into criteria."""
+    is_clean = config.training_data == "clean"
+    whole = timed(lambda: select(results, config))
+    ranked = timed(lambda: Evidence.of(pool, results, anchors_of(results), is_clean=is_clean))
+    evidence = Evidence.of(pool, results, anchors_of(results), is_clean=is_clean)
+    judged = timed(lambda: [criterion(evidence) for criterion in CRITERIA.values()])
+    shares = [part.cpu / whole.cpu for part in (ranked, judged)]
+    print(
+        f"select, {config.training_data}: {whole}; ranking the scores {ranked}, {shares[0]:.0%}; "
+        f"criteria {judged}, {shares[1]:.0%}; veto, votes, comparison and findings {1 - sum(shares):.0%}"
+    )
 
 
 def compare_with_pairs(pool: list[Candidate], results: list[TrialResult]) -> None:
     """Print seconds of both ways to a consensus, and their ratio."""
     fast = timed(lambda: CRITERIA["consensus"](Evidence.of(pool, results, {})))
     slow = timed(lambda: [spearmanr(a.panel_scores, b.panel_scores).statistic for a in pool for b in pool])
-    print(f"consensus of {len(pool)}: {fast:.4f} s, pair by pair {slow:.2f} s, ratio {slow / fast:.0f}")
+    print(f"consensus of {len(pool)}: {fast}, pair by pair {slow}, ratio {slow.cpu / fast.cpu:.0f}")
 
 
 def make_results(n_candidates: int, n_rows: int) -> list[TrialResult]:
@@ -110,11 +121,21 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds of wall time."""
-    started = time.perf_counter()
+class Seconds(NamedTuple):
+    """What some work took: CPU time of this process, which other processes do not lengthen, and wall time."""
+
+    cpu: float
+    wall: float
+
+    def __str__(self) -> str:
+        return f"{self.cpu:.3f} s ({self.wall:.3f})"
+
+
+def timed(work: Callable[[], object]) -> Seconds:
+    """Seconds of one run."""
+    cpu, wall = time.process_time(), time.perf_counter()
     work()
-    return time.perf_counter() - started
+    return Seconds(cpu=time.process_time() - cpu, wall=time.perf_counter() - wall)
 
 
 if __name__ == "__main__":

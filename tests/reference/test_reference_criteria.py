@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata, spearmanr
 
 from automl_ad.criteria import CRITERIA, Evidence, tail_figures
-from automl_ad.criteria.ranks import auc, spearman, unit_ranks, weighted_correlations
+from automl_ad.criteria.ranks import auc, aucs, mean_ranks, spearman, unit_ranks, weighted_correlations
+from automl_ad.criteria.resampled_ranks import resampled_ranks
 from automl_ad.results import Candidate, CandidateKey
 
 RNG = np.random.default_rng(0)
@@ -137,6 +140,25 @@ few_values = st.integers(0, 6).map(float)
 def test_auc_counts_pairs(normal, strange):
     pairs = [(s > n) + 0.5 * (s == n) for s in strange for n in normal]
     assert auc(normal, strange) == pytest.approx(np.mean(pairs))
+    np.testing.assert_allclose(
+        aucs(normal, [strange[:2], strange[2:]]), [auc(normal, strange[:2]), auc(normal, strange[2:])]
+    )
+
+
+@given(arrays(np.float32, (3, 9), elements=few_values), arrays(np.int64, 14, elements=st.integers(0, 8)))
+def test_ranks_of_drawn_rows_are_those_of_their_scores(scores, drawn):
+    found = resampled_ranks(mean_ranks(scores), drawn)
+    np.testing.assert_array_equal(found, rankdata(scores[:, drawn], axis=1))
+
+
+@pytest.mark.parametrize("name", ["anchor_agreement", "tail_shape", "probe_auc", "consensus", "hits"])
+def test_a_resample_is_judged_like_a_pool_of_these_rows(name, evidence):
+    drawn = np.random.default_rng(1).integers(60, size=60)
+    anchors = {"knn": SCORES[0], "pca": SCORES[2], "isolation_forest": SCORES[4]}
+    resampled = [replace(c, panel_scores=c.panel_scores[drawn]) for c in evidence.candidates]
+    expected = Evidence.of(resampled, [], {anchor: scores[drawn] for anchor, scores in anchors.items()})
+    found = Evidence.of(evidence.candidates, [], anchors).at(drawn)
+    np.testing.assert_array_equal(CRITERIA[name](found), CRITERIA[name](expected))
 
 
 @given(arrays(np.float64, (2, 12), elements=few_values))
