@@ -5,13 +5,14 @@ Everything here follows from the table and the seed, so that a resumed study see
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from automl_ad.config import SearchConfig
-from automl_ad.criteria import make_probes
+from automl_ad.criteria import make_image_probes, make_probes
 from automl_ad.data import Preprocessor, Table, columns_with_missing
 from automl_ad.trial import TrialData
 
@@ -97,14 +98,11 @@ def _group_names(table: Table, rows: npt.NDArray[np.int64]) -> tuple[str | None,
 
 def _probes(
     preprocessor: Preprocessor, panel_ND: npt.NDArray[np.float64], config: SearchConfig
-) -> dict[str, npt.NDArray[np.float64]]:
-    """Pseudo-anomalies made in the study's reference scale, back in encoded units."""
-    prep = reference_prep(preprocessor)
-    z_ND = preprocessor.scale(panel_ND, prep).astype(np.float64)
+) -> Mapping[str, npt.NDArray[np.float64]]:
+    """Pseudo-anomalies in encoded units: of images as they are, of tables by way of z-scored columns."""
+    shape = preprocessor.image_shape
+    if shape is not None:
+        return make_image_probes(panel_ND, shape, n_rows=N_PROBE_ROWS, seed=config.seed)
+    z_ND = preprocessor.scale(panel_ND, "zscore").astype(np.float64)
     probes = make_probes(z_ND, n_rows=N_PROBE_ROWS, seed=config.seed)
-    return {name: preprocessor.unscale(z_PD, prep) for name, z_PD in probes.items()}
-
-
-def reference_prep(preprocessor: Preprocessor) -> str:
-    """The scale of baselines and probes: z-scored columns, or pixels in [0, 1]."""
-    return "unit" if preprocessor.schema.kind == "image" else "zscore"
+    return {name: preprocessor.unscale(z_PD, "zscore") for name, z_PD in probes.items()}

@@ -13,6 +13,7 @@ from automl_ad.criteria.expected_anomaly_gap import ExpectedAnomalyGap
 from automl_ad.criteria.family_agreement import FamilyAgreement
 from automl_ad.criteria.gamma_balance import GammaBalance
 from automl_ad.criteria.hits import Hits
+from automl_ad.criteria.image_probes import make_image_probes
 from automl_ad.criteria.iterated_consensus import IteratedConsensus
 from automl_ad.criteria.log_pseudo_discrepancy import LogPseudoDiscrepancy
 from automl_ad.criteria.loss_entropy import LossEntropy
@@ -63,6 +64,7 @@ __all__ = [
     "anchor_agreement_of",
     "anchor_candidates",
     "anchors_of",
+    "make_image_probes",
     "make_probes",
     "n_levels",
     "probe_auc_of",

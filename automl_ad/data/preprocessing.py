@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from automl_ad.data.conversion import numbers_of
 from automl_ad.data.document import Document, read_document
+from automl_ad.data.images import ImageEncoder
 from automl_ad.data.numeric import NumberEncoder
 from automl_ad.data.planning import Encoder, plan_columns
 from automl_ad.data.rows import RowEncoder
@@ -75,6 +76,12 @@ class Preprocessor:
             encoded_names=tuple(name for encoder in encoders for name in encoder.names),
             row_encoder=RowEncoder.of(numeric) if len(numeric) == len(encoders) else None,
         )
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """(C, H, W) of every image, D = C * H * W encoded features; None for tables."""
+        first = self.encoders[0]
+        return first.plan.shape if isinstance(first, ImageEncoder) else None
 
     def encode(self, columns: pa.Table | pa.RecordBatch) -> Matrix:
         """float64 [N, D]. Columns are found by name in any order; others are ignored.

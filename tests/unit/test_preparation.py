@@ -8,6 +8,7 @@ import pytest
 
 from automl_ad.config import SearchConfig
 from automl_ad.data import Table, fingerprint
+from automl_ad.data.png import encode_png
 from automl_ad.preparation import HELD_OUT_SHARE, prepare
 
 N_ROWS = 200
@@ -119,3 +120,24 @@ def test_groups_are_those_of_the_fitted_rows(table: Table):
         assert data.groups_N.tolist() == expected
         assert data.groups_N.max() == n_groups - 1
     assert prepare(table, SearchConfig()).data.groups_N is None
+
+
+@pytest.mark.parametrize(("shape", "is_square"), [((1, 6, 6), True), ((3, 4, 6), False)])
+def test_probes_of_images_are_images(shape, is_square):
+    images = np.random.default_rng(3).integers(0, 256, size=(100, *shape), dtype=np.uint8)
+    columns = pa.table({"image": pa.array([encode_png(image) for image in images], pa.binary())})
+    table = Table(
+        columns=columns,
+        row_ids=None,
+        row_positions=np.arange(100),
+        n_source_rows=100,
+        fingerprint="",
+        sources=(),
+    )
+    data = prepare(table, SearchConfig(training_data="clean", panel_rows=20)).data
+    assert ("rotate_90" in data.probes) == is_square
+    assert len(data.probes) == 6 + is_square
+    assert all(rows.min() >= 0 and rows.max() <= 1 for rows in data.probes.values())
+    upside_down = data.panel_ND.reshape(-1, *shape)[:, :, ::-1, ::-1].reshape(len(data.panel_ND), -1)
+    assert data.probes["rotate_180"].shape == (512, images[0].size)
+    assert {row.tobytes() for row in data.probes["rotate_180"]} == {row.tobytes() for row in upside_down}
