@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +57,7 @@ def bench(
     require(jobs is None or jobs >= 1, f"--jobs must be at least 1, got {jobs}")
     require(0 <= random_share <= 1, f"--random-share must be in [0, 1], got {random_share:g}")
     for share in contamination or ():
-        require(0 < share < 1, f"--contamination must be in (0, 1), got {share:g}")
+        require(0 < share <= 0.5, f"--contamination must be in (0, 0.5], got {share:g}")
     from automl_ad.evaluation.bench.run import bench as run_bench
     from automl_ad.evaluation.bench.searching import BenchConfig
 
@@ -67,16 +70,17 @@ def bench(
         keeps_members=keep_members,
         n_jobs=jobs or os.cpu_count() or 1,
     )
-    outcome = run_bench(
-        folder,
-        config,
-        regimes=regime or ("natural",),
-        n_seeds=seeds,
-        contaminations=tuple(contamination or (0.05, 0.25)),
-        output=output,
-        with_peers=peers,
-        say=_Say(enabled=not quiet),
-    )
+    with _stopped_by_signals(output):
+        outcome = run_bench(
+            folder,
+            config,
+            regimes=regime or ("natural",),
+            n_seeds=seeds,
+            contaminations=tuple(contamination or (0.05, 0.25)),
+            output=output,
+            with_peers=peers,
+            say=_Say(enabled=not quiet),
+        )
     if as_json:
         print(outcome.document.read_text(), end="")
         return
@@ -89,6 +93,26 @@ def bench(
         console.width = WIDTH_OF_FILES
     console.print(bench_table(outcome.report))
     print(outcome.page)
+
+
+@contextmanager
+def _stopped_by_signals(output: Path) -> Iterator[None]:
+    """SIGTERM stops as Ctrl-C does (DESIGN 7): the searches end with this process, and a word is said."""
+
+    def stop(signal_number: int, _frame: object) -> None:
+        raise SystemExit(128 + signal_number)
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        print(
+            f"automl-ad: stopped; finished trials are kept in {output}\n  hint: repeat the command to go on",
+            file=sys.stderr,
+        )
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 class _Say:

@@ -82,7 +82,9 @@ def find_cases(
     if len({path.stem for path in paths}) < len(paths):
         raise ConfigError(f"the tables in {folder} must have different names", "rename or remove one")
     known = map(_known, regimes)
-    shares = {regime: contaminations if regime == "injected" else (None,) for regime in known}
+    shares = {
+        regime: tuple(dict.fromkeys(contaminations)) if regime == "injected" else (None,) for regime in known
+    }
     return [
         Case(path=path, regime=regime, seed=seed, contamination=share)
         for seed in range(n_seeds)

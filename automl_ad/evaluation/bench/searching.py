@@ -5,18 +5,19 @@ OUTPUT/cases/DATASET/REGIME/seed-N/ holds `fit.parquet`, `test.parquet` and the 
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from automl_ad.config import DataConfig, HindsightConfig, Preset, SearchConfig
-from automl_ad.errors import AutomlADError, BudgetTooSmall
-from automl_ad.evaluation.bench.tables import Case, CaseTable, make_table, write_case
+from automl_ad.errors import AutomlADError, StudyError
+from automl_ad.evaluation.bench.tables import Case, CaseTable, is_written, make_table, write_case
+from automl_ad.evaluation.bench.workers import run_in_processes
 from automl_ad.searching import search
+from automl_ad.study import RECORD_FILE, StudyFolder
+from automl_ad.study.record import MAY_CHANGE
 
 CASES_FOLDER = "cases"
 STUDY_FOLDER = "study"
@@ -69,34 +70,31 @@ def search_cases(
     A case that fails on its data leaves the others alone; a bug of ours is raised.
     """
     failures: dict[Case, str] = {}
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(config.n_jobs, mp_context=context, initializer=_leave_signals_alone) as pool:
-        futures = {pool.submit(search_case, case, config, output): case for case in cases}
-        try:
-            for future in as_completed(futures):
-                seconds, reason = future.result()
-                if reason:
-                    failures[futures[future]] = reason
-                on_case(futures[future], seconds, reason)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in list((pool._processes or {}).values()):
-                process.terminate()
-            raise
+
+    def note(case: Case, ended: tuple[float, str]) -> None:
+        seconds, reason = ended
+        if reason:
+            failures[case] = reason
+        on_case(case, seconds, reason)
+
+    run_in_processes(partial(search_case, config=config, output=output), cases, config.n_jobs, note)
     return failures
 
 
 def search_case(case: Case, config: BenchConfig, output: Path) -> tuple[float, str]:
-    """(seconds, why it failed or ""). Does nothing when the search is finished."""
+    """(seconds, why it failed or ""); 0 seconds when the search was finished before.
+
+    A search of other rows or with other settings fails: trials would be mixed, or judged by wrong labels.
+    """
     folder, started = case_folder(output, case), time.perf_counter()
-    if n_trials_done(folder) >= config.max_trials:
-        return 0.0, ""
     try:
+        _lay_out(case, config, folder)
+        if n_trials_done(folder) >= config.max_trials:
+            _require_same_settings(case, config, folder)
+            return 0.0, ""
         _search(case, config, folder)
-    except BudgetTooSmall:
-        raise
     except AutomlADError as error:
-        return time.perf_counter() - started, str(error)
+        return time.perf_counter() - started, error.message
     (folder / DONE_FILE).write_text(f"{config.max_trials}\n")
     return time.perf_counter() - started, ""
 
@@ -107,24 +105,43 @@ def n_trials_done(folder: Path) -> int:
     return int(path.read_text()) if path.exists() else 0
 
 
-def _search(case: Case, config: BenchConfig, folder: Path) -> None:
+def _lay_out(case: Case, config: BenchConfig, folder: Path) -> None:
+    """Write the case's rows, or make sure that a search which has begun saw just these."""
     table = config.table(case)
-    if not (folder / "fit.parquet").exists():
+    if not (folder / STUDY_FOLDER / RECORD_FILE).exists():
         write_case(folder, table)
+    elif not is_written(folder, table):
+        raise StudyError(
+            f"{folder} must hold the rows of {case.path} with --max-rows {config.max_rows}, got others",
+            "give another --output",
+        )
+
+
+def _require_same_settings(case: Case, config: BenchConfig, folder: Path) -> None:
+    """What `search` asks of a study that it resumes, of one that is finished."""
+    was = asdict(StudyFolder.read(folder / STUDY_FOLDER).record.config)
+    now = asdict(config.search_config(case))
+    differences = [
+        f"{name}={now[name]!r} (was {was[name]!r})"
+        for name in now
+        if now[name] != was[name] and name not in ("max_trials", *MAY_CHANGE)
+    ]
+    if differences:
+        raise StudyError(
+            f"{folder} must be searched as it was begun, got {', '.join(differences)}",
+            "give another --output",
+        )
+
+
+def _search(case: Case, config: BenchConfig, folder: Path) -> None:
+    def rows(path: Path) -> DataConfig:
+        return DataConfig(sources=(str(path),), max_rows=config.max_rows)
+
     test = folder / "test.parquet"
-    max_rows = max(config.max_rows, 20)
     search(
-        DataConfig(sources=(str(folder / "fit.parquet"),), max_rows=max_rows),
+        rows(folder / "fit.parquet"),
         config.search_config(case),
         output=folder / STUDY_FOLDER,
         resume=True,
-        hindsight=HindsightConfig(
-            rows=DataConfig(sources=(str(test),), max_rows=max_rows) if table.test is not None else None,
-            members=config.keeps_members,
-        ),
+        hindsight=HindsightConfig(rows=rows(test) if test.exists() else None, members=config.keeps_members),
     )
-
-
-def _leave_signals_alone() -> None:
-    """Ctrl-C reaches every process of the terminal; the driver ends its workers itself."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from automl_ad.config import DataConfig
 from automl_ad.data import read_table
 from automl_ad.data.reading import MIN_ROWS
+from automl_ad.data.table import fingerprint
 from automl_ad.errors import DataError
 from automl_ad.evaluation.labels import read_labels
 
@@ -105,12 +106,24 @@ def write_case(folder: Path, table: CaseTable) -> None:
         pq.write_table(table.test, folder / "test.parquet")
 
 
+def is_written(folder: Path, table: CaseTable) -> bool:
+    """Whether the folder holds just these rows."""
+    return _holds(folder / "fit.parquet", table.fit) and _holds(folder / "test.parquet", table.test)
+
+
+def _holds(path: Path, rows: pa.Table | None) -> bool:
+    if rows is None or not path.exists():
+        return rows is None and not path.exists()
+    return fingerprint(pq.read_table(path)) == fingerprint(rows)
+
+
 def _clean(columns: pa.Table, labels: Labels, rng: np.random.Generator, case: Case) -> CaseTable:
     normals = rng.permutation(np.flatnonzero(~labels))
     n_fit = round(FIT_SHARE * len(normals))
-    _require(n_fit >= MIN_ROWS, case, n_fit)
     fit = np.sort(normals[:n_fit])
     test = np.sort(np.concatenate([normals[n_fit:], np.flatnonzero(labels)]))
+    n_fewer = min(len(fit), len(test))
+    _require(n_fewer >= MIN_ROWS, case, n_fewer)
     return CaseTable(
         fit=columns.take(fit),
         fit_labels=labels[fit],
@@ -133,7 +146,7 @@ def _injected(labels: Labels, case: Case, rng: np.random.Generator) -> npt.NDArr
 def _require(holds: bool, case: Case, n_rows: int) -> None:
     if not holds:
         raise DataError(
-            f"{case.path} must leave at least {MIN_ROWS} rows and one anomaly to the regime "
-            f"{case.regime_name}, got {n_rows} rows",
+            f"{case.path} must leave at least {MIN_ROWS} rows to fit, as many to test and one anomaly to the "
+            f"regime {case.regime_name}, got {n_rows} rows",
             "leave the file or the regime out, or raise --max-rows",
         )
