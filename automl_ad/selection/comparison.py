@@ -83,15 +83,17 @@ def _consensus_gain(
     output: Sequence[Candidate], anchors: Sequence[Candidate], pool: Pool, rng: np.random.Generator
 ) -> Gain:
     """Mean over judges of Spearman(judge, output) - Spearman(judge, anchors), own detector left out."""
+    surprises = {part.key: mean_surprise([part]) for part in _joined(output, anchors)}
     judges, outputs, averages = [], [], []
     for detector, positions in pool.evidence.detectors.items():
         foreign, others = (
-            [part for part in parts if part.detector != detector] for parts in (output, anchors)
+            [surprises[part.key] for part in parts if part.detector != detector]
+            for parts in (output, anchors)
         )
         if foreign and others:
             judges.append(pool.evidence.unit_ranks_KN[positions].mean(axis=0))
-            outputs.append(mean_surprise(foreign))
-            averages.append(mean_surprise(others))
+            outputs.append(np.mean(foreign, axis=0))
+            averages.append(np.mean(others, axis=0))
     if not judges:
         return Gain(value=0.0, low=0.0, high=0.0)
     judges_JN, outputs_JN, averages_JN = (unit_ranks(np.stack(each)) for each in (judges, outputs, averages))
@@ -123,6 +125,7 @@ def _probe_gain(
     rng: np.random.Generator,
 ) -> Gain:
     """Mean over generators of the output's AUC less the anchors'."""
-    gain_GN = np.stack([beaten(output, name) - beaten(anchors, name) for name in generators])
+    with_output, with_anchors = beaten(output, generators), beaten(anchors, generators)
+    gain_GN = np.stack([with_output[name] - with_anchors[name] for name in generators])
     n_rows = gain_GN.shape[1]
     return mean_gain(resamples(n_rows, rng) @ gain_GN.T / n_rows, rng)

@@ -1,12 +1,12 @@
 """How far one output is ahead of another in a label-free figure, with what noise leaves open.
 
 Noise is what a bootstrap over panel rows, and over judges or generators, leaves open: 5 % on one side.
-Shapes: N panel rows, U units drawn (judges, generators), B resamples.
+Shapes: N panel rows, P probe rows, M rows of either, U units drawn (judges, generators), B resamples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,25 +54,36 @@ def mean_gain(figures_BU: Float64Array, rng: np.random.Generator) -> Gain:
     return Gain(value=float(figures_BU[0].mean()), low=float(low), high=float(high))
 
 
-def mean_surprise(parts: Sequence[Candidate], generator: str | None = None) -> Float64Array:
-    """The parts' equally weighted ensemble on the panel, or on one generator's rows.
+def mean_surprise(parts: Sequence[Candidate]) -> Float64Array:
+    """[N] the parts' equally weighted ensemble on the panel.
 
     On the scale of surprise for one part too, where `combine` keeps raw scores: tails must be comparable.
     """
-    surprises = [
-        PanelECDF.from_scores(part.panel_scores)(
-            part.panel_scores if generator is None else part.probe_scores[generator]
-        )
-        for part in parts
-    ]
+    maps = [PanelECDF.from_scores(part.panel_scores) for part in parts]
+    return _ensemble(maps, [part.panel_scores for part in parts])
+
+
+def beaten(parts: Sequence[Candidate], generators: Iterable[str]) -> dict[str, Float64Array]:
+    """Generator -> [N] share of its rows that score above each panel row; their mean is the AUC."""
+    maps = [PanelECDF.from_scores(part.panel_scores) for part in parts]
+    panel_N = _ensemble(maps, [part.panel_scores for part in parts])
+    return {
+        name: _share_above(_ensemble(maps, [part.probe_scores[name] for part in parts]), panel_N)
+        for name in generators
+    }
+
+
+def _ensemble(maps: Sequence[PanelECDF], scores: Sequence[npt.NDArray[np.floating]]) -> Float64Array:
+    """[M] mean over the parts of the surprise at their scores [M]."""
+    surprises = [surprise(scores_M) for surprise, scores_M in zip(maps, scores, strict=True)]
     return np.asarray(np.mean(surprises, axis=0))
 
 
-def beaten(parts: Sequence[Candidate], generator: str) -> Float64Array:
-    """[N] share of the pseudo-anomalies that score above each panel row; their mean is the AUC."""
-    panel_N, probes = mean_surprise(parts), np.sort(mean_surprise(parts, generator))
-    not_above = np.searchsorted(probes, panel_N, "left") + np.searchsorted(probes, panel_N, "right")
-    return np.asarray(1 - not_above / (2 * len(probes)))
+def _share_above(probes_P: Float64Array, panel_N: Float64Array) -> Float64Array:
+    """[N] share of the probes above each panel row, ties counting half."""
+    ascending_P = np.sort(probes_P)
+    not_above = np.searchsorted(ascending_P, panel_N, "left") + np.searchsorted(ascending_P, panel_N, "right")
+    return np.asarray(1 - not_above / (2 * len(ascending_P)))
 
 
 def shared_generators(parts: Sequence[Candidate]) -> list[str]:

@@ -80,10 +80,11 @@ def _probe_gains(
     seed: int,
 ) -> list[Gain | None]:
     """Mean over the generators that all parts and the rival have scored; None without any."""
-    output_N = {name: beaten(parts, name) for name in shared_generators(parts)}
+    of_output = beaten(parts, shared_generators(parts))
     gains: list[Gain | None] = []
     for rival in (evidence.candidates[position] for position in rivals):
-        gain_GN = [output_N[name] - beaten([rival], name) for name in output_N if name in rival.probe_scores]
+        of_rival = beaten([rival], [name for name in of_output if name in rival.probe_scores])
+        gain_GN = [of_output[name] - share_N for name, share_N in of_rival.items()]
         if gain_GN:
             gain_BG = counts_BN @ np.stack(gain_GN).T / counts_BN.shape[1]
             gains.append(mean_gain(gain_BG, np.random.default_rng(seed)))
