@@ -54,7 +54,8 @@ class SelectionConfig:
     """Score types and checkpoints of a detector rank side by side and would fill every place with the same
     opinion."""
     with_anchors: bool = True
-    """Whether the anchors are parts of the output beside the best; one part without them is a single one."""
+    """Whether the two strongest anchors are parts of the output beside the best; one part without them is a
+    single one."""
 
     def __post_init__(self) -> None:
         votes = [_vote(entry) for entry in self.rank_by]

@@ -147,7 +147,7 @@ class CriterionFinding:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether it puts the best in its better half and the pool in a similar order; None: it cannot tell."""
+        """Whether the best is in its better half, and the pool in a similar order; None: it cannot tell."""
         if self.best_beats is None or self.correlation is None:
             return None
         return self.best_beats >= 0.5 and self.correlation > 0

@@ -112,8 +112,7 @@ def search(
             anchored = replace(
                 job, data=replace(prepared.data, anchors=anchors, rungs=rungs), halving=halving
             )
-            describing = partial(describe, anchors=anchors, is_clean=config.training_data == "clean")
-            sampler = Sampler(study, space, config, describing)
+            sampler = Sampler(study, space, config, partial(describe, anchors=anchors))
             with _threads(executor):
                 runner.run(run_trial, anchored, sampler, budget=budget, stop=stop, on_result=log.result)
         if stop.is_set():
@@ -153,9 +152,7 @@ def default_gpus_per_trial() -> float:
     return 0.25 if torch.cuda.is_available() else 0.0
 
 
-def describe(
-    result: TrialResult, anchors: Mapping[str, npt.NDArray[np.float64]], *, is_clean: bool
-) -> Mapping[str, Value]:
+def describe(result: TrialResult, anchors: Mapping[str, npt.NDArray[np.float64]]) -> Mapping[str, Value]:
     """What a dashboard shows of a trial's best candidate: its veto, or the criteria that need no pool."""
     judged = [c for c in result.candidates if c.objective is not None]
     if not judged:
@@ -163,7 +160,7 @@ def describe(
     best = max(judged, key=lambda c: c.objective or 0.0)
     if reason := veto(best, result):
         return {"veto": reason}
-    evidence = Evidence.of([best], [result], anchors, is_clean=is_clean)
+    evidence = Evidence.of([best], [result], anchors)
     values = {
         name: float(criterion(evidence)[0])
         for name, criterion in CRITERIA.items()

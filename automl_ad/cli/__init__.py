@@ -7,6 +7,7 @@ import sys
 import typer
 
 from automl_ad.cli import space
+from automl_ad.cli.bench import bench
 from automl_ad.cli.score import score
 from automl_ad.cli.search import search
 from automl_ad.cli.serve import serve
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command()(search)
 app.command()(score)
 app.command()(serve)
+app.command()(bench)
 app.command()(show)
 app.add_typer(space.app, name="space", help="Show, check and describe search spaces.")
 

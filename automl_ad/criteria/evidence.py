@@ -33,8 +33,6 @@ class Evidence:
     """See `ranks.unit_ranks`: the dot product of two rows is their Spearman correlation."""
     anchor_ranks_AN: npt.NDArray[np.float32]
     """`ranks.mean_ranks` of the anchors, in their order."""
-    is_clean: bool = False
-    """Whether training data were declared clean; otherwise any panel row may be an anomaly."""
 
     @classmethod
     def of(
@@ -42,8 +40,6 @@ class Evidence:
         candidates: Sequence[Candidate],
         results: Sequence[TrialResult],
         anchors: Mapping[str, npt.NDArray[np.floating]],
-        *,
-        is_clean: bool = False,
     ) -> Self:
         """The evidence on one or more candidates that passed the veto."""
         scores_KN = np.stack([c.panel_scores for c in candidates]).astype(np.float32, copy=False)
@@ -56,7 +52,6 @@ class Evidence:
             ranks_KN=ranks_KN,
             unit_ranks_KN=as_units(ranks_KN),
             anchor_ranks_AN=mean_ranks(np.array([*anchors.values()]).reshape(-1, scores_KN.shape[1])),
-            is_clean=is_clean,
         )
 
     def at(self, rows_M: npt.NDArray[np.int64]) -> Self:

@@ -14,28 +14,29 @@ from automl_ad.criteria.evidence import Evidence
 BoolArray = npt.NDArray[np.bool_]
 
 SUSPECT_SHARE = 0.2
-"""SELECTION 2, P: so many of the rows that the anchors find strangest are left out of possibly mixed data."""
+"""SELECTION 2, P: so many of the rows that the anchors find strangest are left out. Where data were declared
+clean too: normal rows have strange ones among them, and without these the first by probe AUC gains as well
+(mean AUROC .903 to .910 on eight public tables)."""
 
 
 def normal_rows(evidence: Evidence) -> list[BoolArray]:
-    """For each of the K candidates [N], True at the rows that count as normal: all when data are clean.
+    """For each of the K candidates [N], True at the rows that count as normal.
 
-    Otherwise without the fifth that the anchors of other detectors rank highest. A detector's own anchor
-    has no say: it would remove just those rows that the detector scores highest.
+    Not the fifth that the anchors of other detectors rank highest. A detector's own anchor has no say: it
+    would remove just those rows that the detector scores highest.
     """
     is_normal = [np.ones(evidence.scores_KN.shape[1], dtype=np.bool_)] * len(evidence.candidates)
-    if evidence.is_clean:
-        return is_normal
     for own, group in evidence.anchor_groups.items():
         ranks_N = mean_anchor_ranks(own, evidence.anchors, evidence.anchor_ranks_AN)
         if ranks_N is not None:
-            kept_N = _least_suspect(ranks_N)
+            kept_N = least_suspect(ranks_N)
             for position in group:
                 is_normal[position] = kept_N
     return is_normal
 
 
-def _least_suspect(ranks_N: npt.NDArray[np.float64]) -> BoolArray:
+def least_suspect(ranks_N: npt.NDArray[np.float64]) -> BoolArray:
+    """[N], False at the suspect share of the rows: those that the anchors rank highest."""
     n_kept = len(ranks_N) - round(SUSPECT_SHARE * len(ranks_N))
     # Rows tied with the last that is kept are kept too: which came first in the file says nothing.
     return np.asarray(ranks_N <= np.sort(ranks_N)[n_kept - 1])

@@ -28,8 +28,8 @@ class ProbeAuc:
     """Mean AUC of normal rows against each kind of pseudo-anomaly, useless generators left out.
 
     One strong generator is as bad as chance (a single Gaussian: regret 8.02 against 7.94 of a random pick,
-    Wilkinghoff and Tan 2026); the mean over different ones is what carries over to real anomalies. Where the
-    panel may be contaminated, the rows that the anchors suspect do not count as normal (`normal_rows`).
+    Wilkinghoff and Tan 2026); the mean over different ones is what carries over to real anomalies. The rows
+    that the anchors suspect do not count as normal (`normal_rows`).
     """
 
     name: ClassVar[str] = "probe_auc"

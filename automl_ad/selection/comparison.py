@@ -1,7 +1,12 @@
 """Whether an output beats the average of the anchors by more than noise, without labels.
 
-Clean training data: by the AUC on pseudo-anomalies, which can show it directly. Otherwise agreement with
-the anchors can never show that something beats them, so two other figures must both speak for the output:
+By the AUC of the panel's normal rows (`criteria.normal_rows`) on pseudo-anomalies, which can show it
+directly: agreement with the anchors can never show that something beats them. The output was chosen by such
+figures and is likely to be ahead; it must stay so in four of five bootstraps over panel rows and generators.
+Not in nineteen of twenty: to ship the anchors' average where the output is better costs as much as the
+reverse, and on small panels that limit would ship nothing else.
+
+Where nobody scored pseudo-anomalies, two other figures must both speak for the output:
 
 1. *Consensus gain*. Each detector of the pool is a judge: its candidates' mean order is compared with the
    output and with the anchors' average, both without the parts of the judge's own detector. If detectors
@@ -14,7 +19,6 @@ the anchors can never show that something beats them, so two other figures must 
    them for this: one part alone has the sharpest tail there is, whatever it sees. The tail alone would not
    do: parts that repeat the anchors sharpen nothing and reveal nothing.
 
-Noise is what a bootstrap over panel rows, and over judges or generators, leaves open: 5 % on one side.
 An output that adds nothing but baseline rows to the anchors has found nothing and does not count.
 
 Shapes: N panel rows, J judges, G generators, U units drawn (judges, generators), B resamples.
@@ -29,7 +33,8 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_ad.criteria import tail_figures
-from automl_ad.criteria.ranks import unit_ranks, weighted_correlations
+from automl_ad.criteria.normal_rows import least_suspect
+from automl_ad.criteria.ranks import normalised_ranks, unit_ranks, weighted_correlations
 from automl_ad.results import Candidate
 from automl_ad.selection.gains import (
     Gain,
@@ -46,20 +51,23 @@ from automl_ad.selection.pool import Pool
 Float64Array = npt.NDArray[np.float64]
 
 
+LEAST_CHANCE = 0.8
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
     """The gains, and what follows from them."""
 
     is_better: bool
     gains: Mapping[str, Gain] = field(default_factory=dict)
-    """`consensus` and `tail`, or `probe_auc`; empty when there was nothing to compare."""
+    """`probe_auc`, or `consensus` and `tail`; empty when there was nothing to compare."""
 
     def figures(self) -> dict[str, float]:
         """The gains as flat numbers, for `Selection.confidence`."""
         return figures_of(self.gains)
 
 
-def compare(output: Output, pool: Pool, *, use_probes: bool, seed: int) -> Comparison:
+def compare(output: Output, pool: Pool, *, seed: int) -> Comparison:
     """The output against the anchors alone.
 
     Without anchors there is nothing to fall back to, and the output stands.
@@ -70,9 +78,9 @@ def compare(output: Output, pool: Pool, *, use_probes: bool, seed: int) -> Compa
     if all(pool.origin(candidate) == "baseline" for candidate in output.chosen):
         return Comparison(is_better=False)
     rng = np.random.default_rng(seed)
-    if use_probes and (generators := shared_generators((*parts, *anchors))):
-        probe_gain = _probe_gain(parts, anchors, generators, rng)
-        return Comparison(is_better=probe_gain.low > 0, gains={"probe_auc": probe_gain})
+    if generators := shared_generators((*parts, *anchors)):
+        probe_gain = _probe_gain(parts, pool, generators, rng)
+        return Comparison(is_better=probe_gain.chance >= LEAST_CHANCE, gains={"probe_auc": probe_gain})
     consensus = _consensus_gain(parts, anchors, pool, rng)
     tail = _tail_gain(_joined(output.chosen, anchors), anchors, rng)
     is_better = consensus.low > 0 and tail.high >= 0
@@ -95,7 +103,7 @@ def _consensus_gain(
             outputs.append(np.mean(foreign, axis=0))
             averages.append(np.mean(others, axis=0))
     if not judges:
-        return Gain(value=0.0, low=0.0, high=0.0)
+        return Gain(value=0.0, low=0.0, high=0.0, chance=0.0)
     judges_JN, outputs_JN, averages_JN = (unit_ranks(np.stack(each)) for each in (judges, outputs, averages))
     counts_BN = resamples(judges_JN.shape[1], rng)
     with_output_BJ, with_anchors_BJ = (
@@ -119,13 +127,13 @@ def _joined(chosen: Sequence[Candidate], anchors: Sequence[Candidate]) -> tuple[
 
 
 def _probe_gain(
-    output: Sequence[Candidate],
-    anchors: Sequence[Candidate],
-    generators: Sequence[str],
-    rng: np.random.Generator,
+    output: Sequence[Candidate], pool: Pool, generators: Sequence[str], rng: np.random.Generator
 ) -> Gain:
-    """Mean over generators of the output's AUC less the anchors'."""
-    with_output, with_anchors = beaten(output, generators), beaten(anchors, generators)
-    gain_GN = np.stack([with_output[name] - with_anchors[name] for name in generators])
+    """Mean over generators of the output's AUC less the anchors', both against the normal rows."""
+    with_output, with_anchors = (beaten(part, generators) for part in (output, [*pool.anchors.values()]))
+    is_normal_N = least_suspect(
+        np.mean(normalised_ranks(np.stack([*pool.evidence.anchors.values()])), axis=0)
+    )
+    gain_GN = np.stack([with_output[name] - with_anchors[name] for name in generators])[:, is_normal_N]
     n_rows = gain_GN.shape[1]
     return mean_gain(resamples(n_rows, rng) @ gain_GN.T / n_rows, rng)

@@ -29,14 +29,21 @@ class Gain:
     value: float
     low: float
     high: float
+    chance: float
+    """Share of the resamples in which it is ahead."""
 
 
 def figures_of(gains: Mapping[str, Gain]) -> dict[str, float]:
-    """Flat numbers: `NAME_gain`, `NAME_gain_low` and `NAME_gain_high` of each."""
+    """Flat numbers: `NAME_gain`, `NAME_gain_low`, `NAME_gain_high` and `NAME_gain_chance` of each."""
     return {
         f"{name}_gain{suffix}": value
         for name, gain in gains.items()
-        for suffix, value in (("", gain.value), ("_low", gain.low), ("_high", gain.high))
+        for suffix, value in (
+            ("", gain.value),
+            ("_low", gain.low),
+            ("_high", gain.high),
+            ("_chance", gain.chance),
+        )
     }
 
 
@@ -51,7 +58,12 @@ def mean_gain(figures_BU: Float64Array, rng: np.random.Generator) -> Gain:
     drawn_BU = rng.integers(figures_BU.shape[1], size=figures_BU[1:].shape)
     means_B = np.take_along_axis(figures_BU[1:], drawn_BU, axis=1).mean(axis=1)
     low, high = np.quantile(means_B, [NOISE, 1 - NOISE])
-    return Gain(value=float(figures_BU[0].mean()), low=float(low), high=float(high))
+    return Gain(
+        value=float(figures_BU[0].mean()),
+        low=float(low),
+        high=float(high),
+        chance=float((means_B > 0).mean()),
+    )
 
 
 def mean_surprise(parts: Sequence[Candidate]) -> Float64Array:

@@ -30,7 +30,7 @@ class Pool:
         return self.evidence.results[candidate.key.trial].config.origin
 
 
-def gather(results: Sequence[TrialResult], *, is_clean: bool = False, exclude: Collection[str] = ()) -> Pool:
+def gather(results: Sequence[TrialResult], *, exclude: Collection[str] = ()) -> Pool:
     """The pool of all results but those of the detectors in `exclude`, which are no anchors either.
 
     Raises NoTrialSucceeded when no candidate is left that may be shipped.
@@ -46,7 +46,7 @@ def gather(results: Sequence[TrialResult], *, is_clean: bool = False, exclude: C
         raise NoTrialSucceeded(*_nothing_left(results, reasons))
     keys = {c.key for c in usable}
     return Pool(
-        evidence=Evidence.of(usable, results, anchors_of(results), is_clean=is_clean),
+        evidence=Evidence.of(usable, results, anchors_of(results)),
         vetoed=tuple((c, reason) for c, reason in zip(candidates, reasons, strict=True) if reason),
         anchors={name: c for name, c in anchor_candidates(results).items() if c.key in keys},
     )

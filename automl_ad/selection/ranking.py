@@ -42,7 +42,7 @@ def rank_pool(
     Detectors in `exclude` are neither candidates nor anchors. To rank one pool in several ways, call `rank`
     on the pool and the table that are returned here. Raises NoTrialSucceeded and ConfigError.
     """
-    pool = gather(results, is_clean=config.training_data == "clean", exclude=exclude)
+    pool = gather(results, exclude=exclude)
     table = {name: criterion(pool.evidence) for name, criterion in CRITERIA.items()}
     return pool, table, rank(pool, table, config.selection)
 

@@ -16,7 +16,7 @@ from automl_ad.selection.pool import Pool
 from automl_ad.selection.ranking import Ranking, rank_pool
 from automl_ad.selection.stability import share_best_stays
 from automl_ad.selection.verdict import verdict
-from automl_ad.selection.voters import Table, has_figures
+from automl_ad.selection.voters import Table
 
 
 def select(
@@ -33,8 +33,7 @@ def select(
     ranked = [pool.evidence.candidates[position] for position in ranking.order]
     shippable = [candidate for candidate in ranked if candidate.is_exportable]
     output = choose_output(shippable, pool.anchors, config.selection)
-    use_probes = pool.evidence.is_clean and has_figures(table["probe_auc"])
-    comparison = compare(output, pool, use_probes=use_probes, seed=config.seed)
+    comparison = compare(output, pool, seed=config.seed)
     parts = output.parts if comparison.is_better else tuple(pool.anchors.values())
     findings = _findings(pool, table, ranking, shippable[0], parts, seed=config.seed)
     return Selection(
@@ -43,7 +42,7 @@ def select(
         output=tuple(WeightedPart(key=part.key, weight=1 / len(parts)) for part in parts),
         output_kind=_kind(parts, config, is_better=comparison.is_better),
         is_distinguishable=comparison.is_better,
-        verdict=verdict(pool, ranking, findings, output.chosen, comparison),
+        verdict=verdict(pool, ranking, findings, output, comparison),
         confidence={"best_stays_first": findings.best_stays_first, **comparison.figures()},
         criteria=findings.criteria,
         baselines=findings.baselines,
@@ -55,7 +54,7 @@ def _findings(
 ) -> Findings:
     position = pool.evidence.candidates.index(best)
     return Findings(
-        criteria=criterion_findings(table, ranking, position, is_clean=pool.evidence.is_clean),
+        criteria=criterion_findings(table, ranking, position),
         baselines=baseline_findings(pool, table, ranking, position, parts, seed=seed),
         best_stays_first=share_best_stays(pool, ranking, seed=seed),
     )

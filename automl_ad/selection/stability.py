@@ -17,9 +17,7 @@ def share_best_stays(pool: Pool, ranking: Ranking, *, seed: int) -> float:
     """Share of bootstrap resamples of the panel rows in which the best candidate leads the shortlist."""
     evidence = pool.evidence
     shortlist = [evidence.candidates[position] for position in ranking.order[:N_SHORTLISTED]]
-    short = Evidence.of(
-        shortlist, list(evidence.results.values()), evidence.anchors, is_clean=evidence.is_clean
-    )
+    short = Evidence.of(shortlist, list(evidence.results.values()), evidence.anchors)
     rng = np.random.default_rng(seed)
     n_rows: int = evidence.scores_KN.shape[1]
     leaders = [_leads(short.at(rng.integers(n_rows, size=n_rows)), ranking) for _ in range(N_RESAMPLES)]

@@ -11,10 +11,11 @@ import math
 from collections.abc import Collection, Sequence
 
 from automl_ad.criteria import CRITERIA
-from automl_ad.results import BaselineFinding, Candidate, CriterionFinding
+from automl_ad.results import BaselineFinding, CriterionFinding
 from automl_ad.selection.comparison import Comparison
 from automl_ad.selection.findings import Findings
 from automl_ad.selection.gains import Gain
+from automl_ad.selection.output import Output
 from automl_ad.selection.pool import Pool
 from automl_ad.selection.ranking import Ranking
 
@@ -28,9 +29,7 @@ SETTLED, LIKELY = 0.9, 0.5
 everybody else's together."""
 
 
-def verdict(
-    pool: Pool, ranking: Ranking, findings: Findings, chosen: Sequence[Candidate], comparison: Comparison
-) -> str:
+def verdict(pool: Pool, ranking: Ranking, findings: Findings, output: Output, comparison: Comparison) -> str:
     """Which candidate leads and by what, how it stands to baselines, and what the output is worth."""
     sentences = [
         _leader(pool, ranking, findings),
@@ -38,7 +37,7 @@ def verdict(
         _second_opinions(findings),
         _baselines(pool, ranking, findings),
         _first_place(ranking, findings),
-        _outcome(pool, chosen, comparison),
+        _outcome(pool, output, comparison),
     ]
     return " ".join(filter(None, sentences))
 
@@ -140,17 +139,18 @@ def _first_place(ranking: Ranking, findings: Findings) -> str:
     return f"The first place is {word}: it stays in {100 * share:.0f} % of resamples of the panel."
 
 
-def _outcome(pool: Pool, chosen: Sequence[Candidate], comparison: Comparison) -> str:
+def _outcome(pool: Pool, output: Output, comparison: Comparison) -> str:
     if not pool.anchors:
         return "No anchor succeeded, so nothing shows whether the output is better than a plain baseline."
     if not comparison.gains:
-        return "Nothing but baselines ranked high enough to join the anchors, so their average is the output."
+        return "Nothing but baselines ranked high enough, so the anchors' average is the output."
     evidence = _listed([f"{GAIN_MEANINGS[name]} {_figures(gain)}" for name, gain in comparison.gains.items()])
     if comparison.is_better:
-        return (
-            f"The output joins {len(chosen)} candidates with {len(pool.anchors)} anchors and is judged "
-            f"better than the anchors alone: {evidence}."
+        beside = _listed([anchor.detector for anchor in output.anchors]) if output.anchors else ""
+        joined = (
+            f"joins {len(output.chosen)} candidates with {beside}" if beside else "is what was chosen alone"
         )
+        return f"The output {joined} and is judged better than the anchors' average: {evidence}."
     return f"The output is the average of the anchors: nothing beats it by more than noise ({evidence})."
 
 

@@ -51,10 +51,9 @@ def main() -> None:
 
 def print_shares(results: list[TrialResult], pool: list[Candidate], config: SearchConfig) -> None:
     """Print seconds of a whole selection, and how much of them goes into ranking scores and into criteria."""
-    is_clean = config.training_data == "clean"
     whole = timed(lambda: select(results, config))
-    ranked = timed(lambda: Evidence.of(pool, results, anchors_of(results), is_clean=is_clean))
-    evidence = Evidence.of(pool, results, anchors_of(results), is_clean=is_clean)
+    ranked = timed(lambda: Evidence.of(pool, results, anchors_of(results)))
+    evidence = Evidence.of(pool, results, anchors_of(results))
     judged = timed(lambda: [criterion(evidence) for criterion in CRITERIA.values()])
     shares = [part.cpu / whole.cpu for part in (ranked, judged)]
     print(

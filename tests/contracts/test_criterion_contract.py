@@ -173,6 +173,4 @@ def changed(evidence: Evidence, change) -> Evidence:
 
 
 def pool_of(candidates, evidence: Evidence) -> Evidence:
-    return Evidence.of(
-        candidates, list(evidence.results.values()), evidence.anchors, is_clean=evidence.is_clean
-    )
+    return Evidence.of(candidates, list(evidence.results.values()), evidence.anchors)

@@ -6,9 +6,7 @@ Nothing is trained here, so that criteria and selections can be changed and meas
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from automl_ad.evaluation.bench.records import DatasetOutcome
 from automl_ad.evaluation.bench.rows import make_rows
 from automl_ad.evaluation.bench.searching import STUDY_FOLDER, BenchConfig, case_folder
 from automl_ad.evaluation.bench.tables import Case
+from automl_ad.evaluation.bench.workers import run_in_processes
 from automl_ad.evaluation.peers import PEERS, peer_scores
 from automl_ad.results import Metrics
 from automl_ad.study import StudyFolder
@@ -36,9 +35,9 @@ def judge_cases(
 ) -> list[DatasetOutcome | str]:
     """For each case, in order, its outcome, or why there is none."""
     judge = partial(judge_case, config=config, output=output, with_peers=with_peers)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(config.n_jobs, mp_context=context) as pool:
-        return list(pool.map(judge, cases))
+    outcomes: dict[Case, DatasetOutcome | str] = {}
+    run_in_processes(judge, cases, config.n_jobs, outcomes.__setitem__)
+    return [outcomes[case] for case in cases]
 
 
 def judge_case(case: Case, *, config: BenchConfig, output: Path, with_peers: bool) -> DatasetOutcome | str:

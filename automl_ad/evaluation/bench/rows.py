@@ -63,7 +63,7 @@ def measure_selection(judged: JudgedCase, selection: Selection) -> tuple[Metrics
     """(the output, the single best)."""
     by_key = {c.key: c for result in judged.results for c in result.candidates}
     output = judged.measure_parts([by_key[part.key] for part in selection.output])
-    return output, judged.metrics[selection.best] if selection.best is not None else None
+    return output, judged.metrics.get(selection.best) if selection.best is not None else None
 
 
 def _selected(judged: JudgedCase) -> tuple[Rows, dict[str, str]]:
@@ -109,13 +109,13 @@ def _entropy(candidate: Candidate) -> float:
 
 def _trials(judged: JudgedCase) -> Rows:
     """A random pick, and what the labels would have picked."""
-    natives = _natives(judged, judged.searched)
-    rows = {
-        records.MEAN_TRIAL: _mean(natives),
-        records.MEDIAN_TRIAL: _by_auroc(natives, len(natives) // 2),
-        records.ORACLE_TRIAL: _by_auroc(natives, -1),
-        records.ORACLE_CANDIDATE: _by_auroc(list(judged.metrics.values()), -1),
-    }
+    rows = {records.ORACLE_CANDIDATE: _by_auroc(list(judged.metrics.values()), -1)}
+    if natives := _natives(judged, judged.searched):
+        rows |= {
+            records.MEAN_TRIAL: _mean(natives),
+            records.MEDIAN_TRIAL: _by_auroc(natives, len(natives) // 2),
+            records.ORACLE_TRIAL: _by_auroc(natives, -1),
+        }
     for origin, name in (("random", "mean random trial"), ("sampled", "mean TPE trial")):
         if arm := _natives(judged, [r for r in judged.searched if r.config.origin == origin]):
             rows[name] = _mean(arm)
@@ -168,14 +168,15 @@ def _correlations(
     judged: JudgedCase, pool: Pool, table: Mapping[str, npt.NDArray[np.float64]]
 ) -> dict[str, float]:
     """Spearman of every criterion, in its own direction, with AUROC, over the candidates it speaks of."""
-    auroc_K = np.array([judged.metrics[c.key].auroc for c in pool.evidence.candidates])
+    found = (_metrics(judged, c) for c in pool.evidence.candidates)
+    auroc_K = np.array([np.nan if metrics is None else metrics.auroc for metrics in found])
     correlations: dict[str, float] = {}
     for name, values_K in table.items():
-        is_there_K = np.isfinite(values_K)
+        is_there_K = np.isfinite(values_K) & np.isfinite(auroc_K)
         sign = 1 if CRITERIA[name].direction == "max" else -1
-        if is_there_K.sum() >= MIN_FOR_CORRELATION and np.ptp(values_K[is_there_K]) > 0:
-            rho = float(spearmanr(sign * values_K[is_there_K], auroc_K[is_there_K]).statistic)
-            correlations |= {name: rho} if np.isfinite(rho) else {}
+        ordered = [sign * values_K[is_there_K], auroc_K[is_there_K]]
+        if is_there_K.sum() >= MIN_FOR_CORRELATION and all(np.ptp(figures) > 0 for figures in ordered):
+            correlations[name] = float(spearmanr(*ordered).statistic)
     return correlations
 
 

@@ -269,6 +269,13 @@ class TestCriteria:
         assert rows["only: loss_stability"] == close(metrics(48))
         assert rows["only: member_agreement"] == close(metrics(18))
 
+    def test_where_all_candidates_are_equally_good_nothing_correlates(self, baselines, make_trial):
+        equal = [
+            make_trial(i, result.config.detector, 50, origin="baseline") for i, result in enumerate(baselines)
+        ]
+        _, criteria, _ = make_rows(judged(*equal, make_trial(7, "vae", 50)))
+        assert criteria == {}
+
 
 class TestFirstTrials:
     def test_baselines_stay_and_the_first_trials_are_kept_in_their_order(self, baselines, searched):
@@ -285,3 +292,18 @@ class TestFirstTrials:
     def test_more_than_there_are_is_all(self, baselines, searched):
         case = judged(*baselines, *searched)
         assert case.first_trials(99).results == case.results
+
+
+def test_a_case_whose_searched_trials_all_failed_has_the_rows_of_its_baselines(baselines):
+    failed = TrialResult(
+        trial=7,
+        config=TrialConfig(detector="vae", params={}, origin="sampled"),
+        seed=0,
+        state="failed",
+        reason="it diverged",
+    )
+    rows, _, _ = make_rows(judged(*baselines, failed))
+    assert rows["knn"] == close(metrics(41))
+    assert records.MEAN_TRIAL not in rows
+    assert records.ORACLE_TRIAL not in rows
+    assert rows[records.ORACLE_CANDIDATE] == close(metrics(46))

@@ -12,7 +12,6 @@ from automl_ad.selection import rank_pool, require_known, select
 from automl_ad.selection.aggregation import AGGREGATORS
 from automl_ad.selection.ranking import rank
 
-
 DETECTORS = ("autoencoder", "vae", "iaead", "memae", "dasvdd", "deep_svdd", "rsrae", "drae", "made")
 
 

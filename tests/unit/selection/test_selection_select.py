@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from automl_ad.config import SearchConfig
+from automl_ad.config import SearchConfig, SelectionConfig
 from automl_ad.criteria import CRITERIA
 from automl_ad.errors import NoTrialSucceeded
 from automl_ad.selection import select
@@ -30,14 +30,14 @@ def trials(selection):
 
 
 class TestUnknownTrainingData:
-    def test_the_output_is_the_five_best_detectors_with_the_anchors(self, anchors, searched):
+    def test_the_output_is_the_five_best_detectors_with_two_anchors(self, anchors, searched):
         selection = select([*anchors, *searched], UNKNOWN)
         assert selection.output_kind == "ensemble"
         assert selection.is_distinguishable
-        assert trials(selection)[5:] == [0, 1, 2, 3, 4]
+        assert trials(selection)[5:] == [0, 1]
         assert set(trials(selection)[:5]) <= set(range(6, 13))
         assert {11, 12} <= set(trials(selection)[:5])
-        assert [part.weight for part in selection.output] == [0.1] * 10
+        assert [part.weight for part in selection.output] == [1 / 7] * 7
         assert selection.best == selection.ranking[0].key == selection.output[0].key
 
     def test_one_detector_takes_one_place(self, anchors, make_trial, noisy_truth):
@@ -202,11 +202,16 @@ class TestCleanTrainingData:
             trials.append(with_probes(number, detector, noisy_truth(noise, number), shift))
         return trials
 
-    def test_probes_alone_rank(self, probed):
-        selection = select(probed, CLEAN)
-        assert [row.key.trial for row in selection.ranking[:2]] == [6, 7]
-        assert "probe auc" in selection.verdict
-        assert select(probed, UNKNOWN).best.trial not in (6, 7)
+    @pytest.mark.parametrize("config", [CLEAN, UNKNOWN])
+    def test_probes_and_tail_rank_whatever_the_training_data(self, probed, config):
+        selection = select(probed, config)
+        assert "by probe auc, log pseudo discrepancy and tail shape" in selection.verdict
+        by_probes, by_anchors = (
+            select(probed, replace(config, selection=SelectionConfig(rank_by=(name,))))
+            for name in ("probe_auc", "anchor_agreement")
+        )
+        assert by_probes.best.trial == 6
+        assert by_anchors.best.trial not in (6, 7)
 
     def test_the_output_beats_the_anchors_on_the_probes(self, probed):
         selection = select(probed, CLEAN)
@@ -232,7 +237,12 @@ class TestWhatIsSaid:
     def test_the_verdict_names_candidate_criteria_and_baselines(self, anchors, searched):
         selection = select([*anchors, *searched], UNKNOWN)
         assert str(selection.best) in selection.verdict
-        for phrase in ("anchor agreement", "consensus", "baseline row", "5 candidates with 5 anchors"):
+        for phrase in (
+            "anchor agreement",
+            "consensus",
+            "baseline row",
+            "5 candidates with isolation_forest and knn",
+        ):
             assert phrase in selection.verdict
         assert selection.verdict.count(". ") <= 5
 
