@@ -1,7 +1,7 @@
 """How far one output is ahead of another in a label-free figure, with what noise leaves open.
 
-Noise is what a bootstrap over panel rows, and over judges or generators, leaves open: 5 % on one side.
-Shapes: N panel rows, P probe rows, M rows of either, U units drawn (judges, generators), B resamples.
+Noise is what a bootstrap over panel rows, and over judges, leaves open: 5 % on one side.
+Shapes: N panel rows, P probe rows, M rows of either, U units drawn (judges), B resamples.
 """
 
 from __future__ import annotations
@@ -29,21 +29,14 @@ class Gain:
     value: float
     low: float
     high: float
-    chance: float
-    """Share of the resamples in which it is ahead."""
 
 
 def figures_of(gains: Mapping[str, Gain]) -> dict[str, float]:
-    """Flat numbers: `NAME_gain`, `NAME_gain_low`, `NAME_gain_high` and `NAME_gain_chance` of each."""
+    """Flat numbers: `NAME_gain`, `NAME_gain_low` and `NAME_gain_high` of each."""
     return {
         f"{name}_gain{suffix}": value
         for name, gain in gains.items()
-        for suffix, value in (
-            ("", gain.value),
-            ("_low", gain.low),
-            ("_high", gain.high),
-            ("_chance", gain.chance),
-        )
+        for suffix, value in (("", gain.value), ("_low", gain.low), ("_high", gain.high))
     }
 
 
@@ -58,12 +51,7 @@ def mean_gain(figures_BU: Float64Array, rng: np.random.Generator) -> Gain:
     drawn_BU = rng.integers(figures_BU.shape[1], size=figures_BU[1:].shape)
     means_B = np.take_along_axis(figures_BU[1:], drawn_BU, axis=1).mean(axis=1)
     low, high = np.quantile(means_B, [NOISE, 1 - NOISE])
-    return Gain(
-        value=float(figures_BU[0].mean()),
-        low=float(low),
-        high=float(high),
-        chance=float((means_B > 0).mean()),
-    )
+    return Gain(value=float(figures_BU[0].mean()), low=float(low), high=float(high))
 
 
 def mean_surprise(parts: Sequence[Candidate]) -> Float64Array:

@@ -86,8 +86,8 @@ def _probe_gains(
         of_rival = beaten([rival], [name for name in of_output if name in rival.probe_scores])
         gain_GN = [of_output[name] - share_N for name, share_N in of_rival.items()]
         if gain_GN:
-            gain_BG = counts_BN @ np.stack(gain_GN).T / counts_BN.shape[1]
-            gains.append(mean_gain(gain_BG, np.random.default_rng(seed)))
+            gain_B1 = counts_BN @ np.mean(gain_GN, axis=0)[:, None] / counts_BN.shape[1]
+            gains.append(mean_gain(gain_B1, np.random.default_rng(seed)))
         else:
             gains.append(None)
     return gains

@@ -16,8 +16,8 @@ from automl_ad.selection.verdict import verdict
 VOTERS = {"anchor_agreement": 1.0, "tail_shape": 1.0}
 PROVEN = ("anchor_agreement", "consensus", "hits", "model_centrality")
 GAINS = {
-    "consensus": Gain(value=0.02, low=0.01, high=0.03, chance=0.9),
-    "tail": Gain(value=-0.1, low=-0.2, high=-0.05, chance=0.9),
+    "consensus": Gain(value=0.02, low=0.01, high=0.03),
+    "tail": Gain(value=-0.1, low=-0.2, high=-0.05),
 }
 
 
