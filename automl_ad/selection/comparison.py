@@ -1,10 +1,10 @@
 """Whether an output beats the average of the anchors by more than noise, without labels.
 
 By the AUC of the panel's normal rows (`criteria.normal_rows`) on pseudo-anomalies, which can show it
-directly: agreement with the anchors can never show that something beats them. The output was chosen by such
-figures and is likely to be ahead; it must be so by more than a bootstrap over panel rows leaves open, 5 % on
-one side. Generators are not drawn again: the eight are what the figure means, and often one or two of them
-make all the difference, which a draw of eight may miss.
+directly: agreement with the anchors can never show that something beats them, and probe AUC has no vote
+on what is chosen. The output must be ahead by more than a bootstrap over panel rows leaves open, 5 % on
+one side. Generators are not drawn again: the eight are what the figure means, and often one or two of
+them make all the difference, which a draw of eight may miss.
 
 Where nobody scored pseudo-anomalies, two other figures must both speak for the output:
 

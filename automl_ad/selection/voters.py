@@ -12,12 +12,12 @@ from automl_ad.criteria import CRITERIA
 from automl_ad.errors import ConfigError, did_you_mean
 from automl_ad.selection.pool import Pool
 
-USUAL = ("probe_auc", "log_pseudo_discrepancy", "tail_shape")
-"""How well candidates tell eight kinds of pseudo-anomalies from normal rows, by rank; how far Gaussian ones
-stand off, by size; and how far the panel's own strangest rows stand off. Each alone is fooled in its own way.
-Chosen on the public tables, the same for both kinds of training data, and must hold on others: the five best
-by all three, with their companions, reach mean AUROC .884 and .919 (natural, clean), against .872 and .911 by
-agreement with the anchors and tail shape (BENCHMARKS)."""
+USUAL = ("log_pseudo_discrepancy", "tail_shape")
+"""How far Gaussian pseudo-anomalies stand off from normal rows, and how far the panel's own strangest do.
+Each alone is fooled in its own way: the one by detectors that are blind to real anomalies, the other by
+scores that explode on a few arbitrary rows. Chosen on the public tables, the same for both kinds of
+training data, and to be held against others; BENCHMARKS has what other voters reach. Probe AUC does not
+vote, so that it may judge whether the output is better than the anchors' average (`comparison`)."""
 
 Table = Mapping[str, npt.NDArray[np.float64]]
 """Criterion -> its figures [K]; NaN where it is absent."""
@@ -42,14 +42,16 @@ def choose_voters(pool: Pool, table: Table, config: SelectionConfig) -> Mapping[
 
 
 def _usual_voters(pool: Pool, table: Table) -> tuple[str, ...]:
-    """The voters without `rank_by`: USUAL, as far as they have figures.
+    """The voters without `rank_by`: USUAL, where the study has Gaussian pseudo-anomalies.
 
-    Images have no Gaussian pseudo-anomalies, hence no discrepancy. Where nobody scored pseudo-anomalies:
-    agreement with the anchors and tail shape (SELECTION 2, recommended start). With fewer than two anchors a
-    candidate might have none but its own detector to be compared with, so consensus takes their place.
+    Images have others, and probe AUC takes the place. Where nobody scored pseudo-anomalies: agreement with
+    the anchors (SELECTION 2, recommended start). With fewer than two anchors a candidate might have none but
+    its own detector to be compared with, so consensus takes their place.
     """
+    if has_figures(table["log_pseudo_discrepancy"]):
+        return USUAL
     if has_figures(table["probe_auc"]):
-        return tuple(name for name in USUAL if has_figures(table[name]))
+        return ("probe_auc", "tail_shape")
     agreement = "anchor_agreement" if len(pool.evidence.anchors) >= 2 else "consensus"
     return (agreement, "tail_shape")
 

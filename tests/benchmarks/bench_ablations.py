@@ -111,13 +111,21 @@ def choices() -> dict[tuple[str, str], SelectionConfig]:
 VOTES: Mapping[str, tuple[str, ...]] = {
     "anchor agreement and tail": ("anchor_agreement", "tail_shape"),
     "probes": ("probe_auc",),
+    "log discrepancy and tail": ("log_pseudo_discrepancy", "tail_shape"),
+    "discrepancy and tail": ("pseudo_discrepancy", "tail_shape"),
+    "probes, log discrepancy and tail": ("probe_auc", "log_pseudo_discrepancy", "tail_shape"),
+    "log discrepancy, anchor agreement and tail": (
+        "log_pseudo_discrepancy",
+        "anchor_agreement",
+        "tail_shape",
+    ),
     "probes and tail": ("probe_auc", "tail_shape"),
     "excess mass and tail": ("excess_mass", "tail_shape"),
     "probes, anchor agreement and tail": ("probe_auc", "anchor_agreement", "tail_shape"),
     "probes and excess mass": ("probe_auc", "excess_mass"),
     "probes, excess mass and tail": ("probe_auc", "excess_mass", "tail_shape"),
     "probes, excess mass and anchor agreement": ("probe_auc", "excess_mass", "anchor_agreement"),
-    "four kinds of evidence": ("probe_auc", "excess_mass", "anchor_agreement", "tail_shape"),
+    "four kinds of evidence": ("probe_auc", "log_pseudo_discrepancy", "anchor_agreement", "tail_shape"),
     "anchor agreement and iterated consensus": ("anchor_agreement", "iterated_consensus"),
     "2 probes, anchor agreement and tail": ("probe_auc=2", "anchor_agreement", "tail_shape"),
 }

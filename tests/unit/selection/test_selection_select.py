@@ -205,7 +205,7 @@ class TestCleanTrainingData:
     @pytest.mark.parametrize("config", [CLEAN, UNKNOWN])
     def test_probes_and_tail_rank_whatever_the_training_data(self, probed, config):
         selection = select(probed, config)
-        assert "by probe auc, log pseudo discrepancy and tail shape" in selection.verdict
+        assert "by log pseudo discrepancy and tail shape" in selection.verdict
         by_probes, by_anchors = (
             select(probed, replace(config, selection=SelectionConfig(rank_by=(name,))))
             for name in ("probe_auc", "anchor_agreement")
@@ -230,7 +230,10 @@ class TestCleanTrainingData:
         ]
         selection = select(blind, CLEAN)
         assert all(row.criteria["probe_auc"] is None for row in selection.ranking)
-        assert "by anchor agreement and tail shape" in selection.verdict
+        assert selection.output_kind == "anchors"
+
+    def test_without_pseudo_anomalies_the_anchors_vote(self, anchors, searched):
+        assert "by anchor agreement and tail shape" in select([*anchors, *searched], CLEAN).verdict
 
 
 class TestWhatIsSaid:
