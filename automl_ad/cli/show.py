@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automl_ad.cli.search import WIDTH_OF_FILES
-from automl_ad.results import CandidateKey
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,6 +43,8 @@ def show(
 
 def _print(manifest: Manifest) -> None:
     from rich.console import Console
+
+    from automl_ad.results import CandidateKey
 
     console = Console(highlight=False, markup=False, soft_wrap=True, width=WIDTH_OF_FILES)
     console.print(f"model {manifest.name}, version {manifest.version}, of {manifest.created:%Y-%m-%d}")

@@ -15,7 +15,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 SUSPECT_SHARE = 0.2
 """SELECTION 2, P: so many of the rows that the anchors find strangest are left out. Where data were declared
-clean too: normal rows have strange ones among them, and with these the first by probe AUC fell from mean AUROC
+clean too: normal rows have strange ones among them; with these the first by probe AUC fell from mean AUROC
 of .900 to .872 on eight public tables, the first by discrepancy from .899 to .792."""
 
 

@@ -6,13 +6,11 @@ Shapes: K candidates.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
 
-from automl_ad.config import SelectionConfig
 from automl_ad.criteria import CRITERIA
 from automl_ad.errors import NoTrialSucceeded
 from automl_ad.evaluation.bench import records
@@ -20,6 +18,7 @@ from automl_ad.evaluation.bench.cases import JudgedCase, native
 from automl_ad.results import Candidate, Metrics, Selection, TrialResult
 from automl_ad.selection import rank_pool, select
 from automl_ad.selection.pool import Pool
+from automl_ad.training.early_stopping import loss_entropy
 
 Rows = dict[str, Metrics]
 
@@ -76,9 +75,7 @@ def _selected(judged: JudgedCase) -> tuple[Rows, dict[str, str]]:
         rows |= _named(judged, bereft, f", {WITHOUT}")
     except NoTrialSucceeded as error:
         notes[WITHOUT] = error.message
-    if "loss_entropy" in CRITERIA:
-        rows |= _checkpoint_rule(judged)
-    return rows, notes
+    return rows | _checkpoint_rule(judged), notes
 
 
 def _named(judged: JudgedCase, selection: Selection, suffix: str) -> Rows:
@@ -95,16 +92,8 @@ def _checkpoint_rule(judged: JudgedCase) -> Rows:
         checkpoints = [c for c in result.candidates if c.key.score_type == score_type]
         measured = [c for c in checkpoints if c.key in judged.metrics]
         if measured:
-            picks.append(judged.metrics[min(measured, key=_entropy).key])
+            picks.append(judged.metrics[min(measured, key=lambda c: loss_entropy(c.panel_scores)).key])
     return {"mean trial, checkpoint by loss entropy": _mean(picks)} if picks else {}
-
-
-def _entropy(candidate: Candidate) -> float:
-    """Of the scores, shifted to begin at 0 and made to sum to 1 (EntropyStop)."""
-    shares_N = candidate.panel_scores.astype(np.float64)
-    shares_N -= shares_N.min()
-    shares_N /= max(shares_N.sum(), np.finfo(np.float64).tiny)
-    return float(-(shares_N * np.log(np.maximum(shares_N, np.finfo(np.float64).tiny))).sum())
 
 
 def _trials(judged: JudgedCase) -> Rows:
@@ -178,14 +167,6 @@ def _correlations(
         if is_there_K.sum() >= MIN_FOR_CORRELATION and all(np.ptp(figures) > 0 for figures in ordered):
             correlations[name] = float(spearmanr(*ordered).statistic)
     return correlations
-
-
-def selections_of(judged: JudgedCase, choices: Mapping[str, SelectionConfig]) -> dict[str, Rows]:
-    """Name -> `output` and `best` of the same trials under another selection; nothing is trained."""
-    return {
-        name: _named(judged, select(judged.results, replace(judged.config, selection=choice)), "")
-        for name, choice in choices.items()
-    }
 
 
 def _natives(judged: JudgedCase, results: Sequence[TrialResult]) -> list[Metrics]:
