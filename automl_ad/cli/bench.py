@@ -97,22 +97,26 @@ def bench(
 
 @contextmanager
 def _stopped_by_signals(output: Path) -> Iterator[None]:
-    """SIGTERM stops as Ctrl-C does (DESIGN 7): the searches end with this process, and a word is said."""
+    """SIGTERM stops as Ctrl-C does (DESIGN 7): the searches end with this process, and a word is said.
+
+    Both are set, since a shell that starts a job in the background has it ignore SIGINT.
+    """
 
     def stop(signal_number: int, _frame: object) -> None:
         raise SystemExit(128 + signal_number)
 
-    previous = signal.signal(signal.SIGTERM, stop)
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):
+    except SystemExit:
         print(
             f"automl-ad: stopped; finished trials are kept in {output}\n  hint: repeat the command to go on",
             file=sys.stderr,
         )
         raise
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class _Say:

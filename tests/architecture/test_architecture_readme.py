@@ -28,7 +28,14 @@ def test_verbs_and_flags_exist(automl_ad, command: str):
 
 
 def test_there_are_commands_to_check():
-    assert {command.split()[1] for command in COMMANDS} == {"bench", "search", "score", "serve", "show", "space"}
+    assert {command.split()[1] for command in COMMANDS} == {
+        "bench",
+        "search",
+        "score",
+        "serve",
+        "show",
+        "space",
+    }
 
 
 def test_exit_codes_are_those_of_the_errors():
