@@ -107,14 +107,10 @@ def search(
         baselines.settle(anchors)
         if not stop.is_set():
             log.stage("searching", n_total=config.max_trials, finished=_searched(study))
-            halving = AsyncHalving() if config.scheduler == "asha" else None
-            rungs = halving.rungs if halving else ()
-            anchored = replace(
-                job, data=replace(prepared.data, anchors=anchors, rungs=rungs), halving=halving
-            )
             sampler = Sampler(study, space, config, partial(describe, anchors=anchors))
+            searched = _anchored(job, anchors, config)
             with _threads(executor):
-                runner.run(run_trial, anchored, sampler, budget=budget, stop=stop, on_result=log.result)
+                runner.run(run_trial, searched, sampler, budget=budget, stop=stop, on_result=log.result)
         if stop.is_set():
             return Interrupted(study=output, n_finished=len(study.store.numbers()))
         _require_enough(study, config, budget)
@@ -128,6 +124,15 @@ def search(
 def _prepare(table: Table, config: SearchConfig, hindsight: HindsightConfig) -> Prepared:
     rows = None if hindsight.rows is None else read_table(hindsight.rows, seed=config.seed)
     return prepare(table, config, hindsight=rows, keeps_members=hindsight.members)
+
+
+def _anchored(
+    job: TrialJob, anchors: Mapping[str, npt.NDArray[np.float64]], config: SearchConfig
+) -> TrialJob:
+    """The job of the searched trials: their objective needs the anchors, and some schedulers need rungs."""
+    halving = AsyncHalving() if config.scheduler == "asha" else None
+    rungs = halving.rungs if halving else ()
+    return replace(job, data=replace(job.data, anchors=anchors, rungs=rungs), halving=halving)
 
 
 def _require_usable(space: SearchSpace) -> None:

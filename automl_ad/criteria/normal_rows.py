@@ -36,7 +36,7 @@ def normal_rows(evidence: Evidence) -> list[BoolArray]:
 
 
 def least_suspect(ranks_N: npt.NDArray[np.float64]) -> BoolArray:
-    """[N], False at the suspect share of the rows: those that the anchors rank highest."""
+    """[N], False at the suspect share of the rows: those with the highest mean rank [N] over the anchors."""
     n_kept = len(ranks_N) - round(SUSPECT_SHARE * len(ranks_N))
     # Rows tied with the last that is kept are kept too: which came first in the file says nothing.
     return np.asarray(ranks_N <= np.sort(ranks_N)[n_kept - 1])

@@ -82,17 +82,14 @@ def weighted_correlations(
     return np.where(is_defined, covariance / np.where(is_defined, scale, 1.0), 0.0)
 
 
-def auc(normal_N: npt.NDArray[np.floating], strange_P: npt.NDArray[np.floating]) -> float:
-    """Share of pairs in which the strange row scores higher than the normal one, ties counting half.
-
-    >>> auc(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
-    0.875
-    """
-    return float(aucs(normal_N, [strange_P])[0])
-
-
 def aucs(normal_N: npt.NDArray[np.floating], groups: Sequence[npt.NDArray[np.floating]]) -> Float64Array:
-    """[G] `auc` of each group of strange rows, none of them empty, against the same normal rows."""
+    """[G] share of pairs in which the strange row scores higher than the normal one, ties counting half.
+
+    One figure for each group of strange rows, none of them empty, against the same normal rows.
+
+    >>> aucs(np.array([1.0, 2.0]), [np.array([2.0, 3.0]), np.array([0.0])]).tolist()
+    [0.875, 0.0]
+    """
     ascending_N, strange_M = np.sort(normal_N), np.concatenate(groups)
     sizes_G = np.array([len(group) for group in groups])
     # Sorted needles are found three times as fast: each search begins where the last one ended.

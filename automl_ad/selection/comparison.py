@@ -1,10 +1,11 @@
 """Whether an output beats the average of the anchors by more than noise, without labels.
 
 By the AUC of the panel's normal rows (`criteria.normal_rows`) on pseudo-anomalies, which can show it
-directly: agreement with the anchors can never show that something beats them, and probe AUC has no vote
-on what is chosen. The output must be ahead by more than a bootstrap over panel rows leaves open, 5 % on
-one side. Generators are not drawn again: the eight are what the figure means, and often one or two of
-them make all the difference, which a draw of eight may miss.
+directly: agreement with the anchors can never show that something beats them. On tables probe AUC has no
+vote of its own on what is chosen; on images, or with `rank_by`, it may have, and the comparison then favours
+the output. The output must be ahead by more than a bootstrap over panel rows leaves open, 5 % on one side.
+Generators are not drawn again: they are what the figure means, and often one or two of them make all the
+difference, which a draw may miss.
 
 Where nobody scored pseudo-anomalies, two other figures must both speak for the output:
 
@@ -34,7 +35,7 @@ import numpy.typing as npt
 
 from automl_ad.criteria import tail_figures
 from automl_ad.criteria.normal_rows import least_suspect
-from automl_ad.criteria.ranks import normalised_ranks, unit_ranks, weighted_correlations
+from automl_ad.criteria.ranks import unit_ranks, weighted_correlations
 from automl_ad.results import Candidate
 from automl_ad.selection.gains import (
     Gain,
@@ -128,9 +129,7 @@ def _probe_gain(
 ) -> Gain:
     """Mean over generators of the output's AUC less the anchors', both against the normal rows."""
     with_output, with_anchors = (beaten(part, generators) for part in (output, [*pool.anchors.values()]))
-    is_normal_N = least_suspect(
-        np.mean(normalised_ranks(np.stack([*pool.evidence.anchors.values()])), axis=0)
-    )
+    is_normal_N = least_suspect(pool.evidence.anchor_ranks_AN.astype(np.float64).mean(axis=0))
     gain_GN = np.stack([with_output[name] - with_anchors[name] for name in generators])[:, is_normal_N]
     n_rows = gain_GN.shape[1]
     return mean_gain(resamples(n_rows, rng) @ gain_GN.mean(axis=0)[:, None] / n_rows, rng)

@@ -17,7 +17,7 @@ USUAL = ("log_pseudo_discrepancy", "tail_shape")
 Each alone is fooled in its own way: the one by detectors that are blind to real anomalies, the other by
 scores that explode on a few arbitrary rows. Chosen on the public tables, the same for both kinds of
 training data, and to be held against others; BENCHMARKS has what other voters reach. Probe AUC does not
-vote, so that it may judge whether the output is better than the anchors' average (`comparison`)."""
+vote on tables, so that it may judge whether the output beats the anchors' average (`comparison`)."""
 
 Table = Mapping[str, npt.NDArray[np.float64]]
 """Criterion -> its figures [K]; NaN where it is absent."""

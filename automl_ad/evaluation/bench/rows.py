@@ -66,7 +66,7 @@ def measure_selection(judged: JudgedCase, selection: Selection) -> tuple[Metrics
 
 
 def _selected(judged: JudgedCase) -> tuple[Rows, dict[str, str]]:
-    """What ships, the same without the strongest baselines, and without the anchors beside the chosen."""
+    """What ships, what would ship without the strongest baselines, and what an early stop would leave."""
     selection = select(judged.results, judged.config)
     rows = _named(judged, selection, "")
     notes = {"verdict": selection.verdict, "output": selection.output_kind}
