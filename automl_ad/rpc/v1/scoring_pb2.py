@@ -22,47 +22,77 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61utoml_ad/rpc/v1/scoring.proto\x12\x10\x61utoml_ad.rpc.v1\"\xda\x01\n\x0cScoreRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x35\n\x0c\x66loat_matrix\x18\x03 \x01(\x0b\x32\x1d.automl_ad.rpc.v1.FloatMatrixH\x00\x12\x37\n\rdouble_matrix\x18\x04 \x01(\x0b\x32\x1e.automl_ad.rpc.v1.DoubleMatrixH\x00\x12,\n\x07\x63olumns\x18\x05 \x01(\x0b\x32\x19.automl_ad.rpc.v1.ColumnsH\x00\x42\x06\n\x04rows\"1\n\x0b\x46loatMatrix\x12\x12\n\nn_features\x18\x01 \x01(\r\x12\x0e\n\x06values\x18\x02 \x03(\x02\"2\n\x0c\x44oubleMatrix\x12\x12\n\nn_features\x18\x01 \x01(\r\x12\x0e\n\x06values\x18\x02 \x03(\x01\"4\n\x07\x43olumns\x12)\n\x07\x63olumns\x18\x01 \x03(\x0b\x32\x18.automl_ad.rpc.v1.Column\"\x9b\x02\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x07numbers\x18\x02 \x01(\x0b\x32\x19.automl_ad.rpc.v1.NumbersH\x00\x12,\n\x07strings\x18\x03 \x01(\x0b\x32\x19.automl_ad.rpc.v1.StringsH\x00\x12.\n\x08\x62ooleans\x18\x04 \x01(\x0b\x32\x1a.automl_ad.rpc.v1.BooleansH\x00\x12\x32\n\ntimestamps\x18\x05 \x01(\x0b\x32\x1c.automl_ad.rpc.v1.TimestampsH\x00\x12*\n\x06images\x18\x06 \x01(\x0b\x32\x18.automl_ad.rpc.v1.ImagesH\x00\x12\r\n\x05nulls\x18\x07 \x03(\rB\x08\n\x06values\"\x19\n\x07Numbers\x12\x0e\n\x06values\x18\x01 \x03(\x01\"\x19\n\x07Strings\x12\x0e\n\x06values\x18\x01 \x03(\t\"\x1a\n\x08\x42ooleans\x12\x0e\n\x06values\x18\x01 \x03(\x08\"\x1c\n\nTimestamps\x12\x0e\n\x06values\x18\x01 \x03(\x03\"\x18\n\x06Images\x12\x0e\n\x06values\x18\x01 \x03(\x0c\"\x87\x01\n\rScoreResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x15\n\ranomaly_score\x18\x03 \x03(\x01\x12\x12\n\npercentile\x18\x04 \x03(\x01\x12\x12\n\nis_anomaly\x18\x05 \x03(\x08\x12\x11\n\tthreshold\x18\x06 \x01(\x01\"\x13\n\x11ListModelsRequest\"=\n\x12ListModelsResponse\x12\'\n\x06models\x18\x01 \x03(\x0b\x32\x17.automl_ad.rpc.v1.Model\"e\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12+\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32\x19.automl_ad.rpc.v1.Feature\x12\x10\n\x08max_rows\x18\x04 \x01(\r\"Y\n\x07\x46\x65\x61ture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.automl_ad.rpc.v1.FeatureKind\x12\x13\n\x0bis_nullable\x18\x03 \x01(\x08*\xb1\x01\n\x0b\x46\x65\x61tureKind\x12\x1c\n\x18\x46\x45\x41TURE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x45\x41TURE_KIND_NUMERIC\x10\x01\x12\x18\n\x14\x46\x45\x41TURE_KIND_BOOLEAN\x10\x02\x12\x1c\n\x18\x46\x45\x41TURE_KIND_CATEGORICAL\x10\x03\x12\x1a\n\x16\x46\x45\x41TURE_KIND_TIMESTAMP\x10\x04\x12\x16\n\x12\x46\x45\x41TURE_KIND_IMAGE\x10\x05\x32\xb3\x01\n\x0eScoringService\x12H\n\x05Score\x12\x1e.automl_ad.rpc.v1.ScoreRequest\x1a\x1f.automl_ad.rpc.v1.ScoreResponse\x12W\n\nListModels\x12#.automl_ad.rpc.v1.ListModelsRequest\x1a$.automl_ad.rpc.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x61utoml_ad/rpc/v1/scoring.proto\x12\x10\x61utoml_ad.rpc.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\x02\n\x0cScoreRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x35\n\x0c\x66loat_matrix\x18\x03 \x01(\x0b\x32\x1d.automl_ad.rpc.v1.FloatMatrixH\x00\x12\x37\n\rdouble_matrix\x18\x04 \x01(\x0b\x32\x1e.automl_ad.rpc.v1.DoubleMatrixH\x00\x12,\n\x07\x63olumns\x18\x05 \x01(\x0b\x32\x19.automl_ad.rpc.v1.ColumnsH\x00\x12\x37\n\rpacked_matrix\x18\x06 \x01(\x0b\x32\x1e.automl_ad.rpc.v1.PackedMatrixH\x00\x12\x13\n\tarrow_ipc\x18\x07 \x01(\x0cH\x00\x42\x06\n\x04rows\":\n\x0cPackedMatrix\x12\x12\n\nn_features\x18\x01 \x01(\r\x12\x16\n\x0e\x66loat32_values\x18\x02 \x01(\x0c\"1\n\x0b\x46loatMatrix\x12\x12\n\nn_features\x18\x01 \x01(\r\x12\x0e\n\x06values\x18\x02 \x03(\x02\"2\n\x0c\x44oubleMatrix\x12\x12\n\nn_features\x18\x01 \x01(\r\x12\x0e\n\x06values\x18\x02 \x03(\x01\"4\n\x07\x43olumns\x12)\n\x07\x63olumns\x18\x01 \x03(\x0b\x32\x18.automl_ad.rpc.v1.Column\"\x9b\x02\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x07numbers\x18\x02 \x01(\x0b\x32\x19.automl_ad.rpc.v1.NumbersH\x00\x12,\n\x07strings\x18\x03 \x01(\x0b\x32\x19.automl_ad.rpc.v1.StringsH\x00\x12.\n\x08\x62ooleans\x18\x04 \x01(\x0b\x32\x1a.automl_ad.rpc.v1.BooleansH\x00\x12\x32\n\ntimestamps\x18\x05 \x01(\x0b\x32\x1c.automl_ad.rpc.v1.TimestampsH\x00\x12*\n\x06images\x18\x06 \x01(\x0b\x32\x18.automl_ad.rpc.v1.ImagesH\x00\x12\r\n\x05nulls\x18\x07 \x03(\rB\x08\n\x06values\"\x19\n\x07Numbers\x12\x0e\n\x06values\x18\x01 \x03(\x01\"\x19\n\x07Strings\x12\x0e\n\x06values\x18\x01 \x03(\t\"\x1a\n\x08\x42ooleans\x12\x0e\n\x06values\x18\x01 \x03(\x08\"\x1c\n\nTimestamps\x12\x0e\n\x06values\x18\x01 \x03(\x03\"\x18\n\x06Images\x12\x0e\n\x06values\x18\x01 \x03(\x0c\"\x9e\x01\n\rScoreResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x15\n\ranomaly_score\x18\x03 \x03(\x01\x12\x12\n\npercentile\x18\x04 \x03(\x01\x12\x12\n\nis_anomaly\x18\x05 \x03(\x08\x12\x11\n\tthreshold\x18\x06 \x01(\x01\x12\x15\n\rrow_threshold\x18\x07 \x03(\x01\"C\n\x12ScoreStreamRequest\x12-\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x1e.automl_ad.rpc.v1.ScoreRequest\"U\n\x13ScoreStreamResponse\x12\r\n\x05index\x18\x01 \x01(\x04\x12/\n\x06scores\x18\x02 \x01(\x0b\x32\x1f.automl_ad.rpc.v1.ScoreResponse\">\n\x0e\x45xplainRequest\x12,\n\x04rows\x18\x01 \x01(\x0b\x32\x1e.automl_ad.rpc.v1.ScoreRequest\"\x97\x01\n\x0f\x45xplainResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x03 \x03(\t\x12\x33\n\x0c\x65xplanations\x18\x04 \x03(\x0b\x32\x1d.automl_ad.rpc.v1.Explanation\x12\x17\n\x0freference_score\x18\x05 \x01(\x01\"T\n\x0b\x45xplanation\x12\x15\n\ranomaly_score\x18\x01 \x01(\x01\x12\x15\n\rcontributions\x18\x02 \x03(\x01\x12\x17\n\x0fstandard_errors\x18\x03 \x03(\x01\"\x13\n\x11ListModelsRequest\"=\n\x12ListModelsResponse\x12\'\n\x06models\x18\x01 \x03(\x0b\x32\x17.automl_ad.rpc.v1.Model\"7\n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\"\xea\x03\n\x10GetModelResponse\x12&\n\x05model\x18\x01 \x01(\x0b\x32\x17.automl_ad.rpc.v1.Model\x12.\n\tthreshold\x18\x02 \x01(\x0b\x32\x1b.automl_ad.rpc.v1.Threshold\x12\x0f\n\x07\x61liases\x18\x03 \x03(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64\x61ta_fingerprint\x18\x05 \x01(\t\x12\x1e\n\x16\x63ontains_training_rows\x18\x06 \x01(\x08\x12\x14\n\x0cn_panel_rows\x18\x07 \x01(\r\x12%\n\x05parts\x18\x08 \x03(\x0b\x32\x16.automl_ad.rpc.v1.Part\x12\x0f\n\x07verdict\x18\t \x01(\t\x12)\n\x08\x65vidence\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12Q\n\x10library_versions\x18\x0b \x03(\x0b\x32\x37.automl_ad.rpc.v1.GetModelResponse.LibraryVersionsEntry\x1a\x36\n\x14LibraryVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb6\x01\n\tThreshold\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x14\n\x0cgroup_column\x18\x03 \x01(\t\x12\x42\n\x0cgroup_values\x18\x04 \x03(\x0b\x32,.automl_ad.rpc.v1.Threshold.GroupValuesEntry\x1a\x32\n\x10GroupValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"O\n\x04Part\x12\x10\n\x08\x64\x65tector\x18\x01 \x01(\t\x12\x12\n\nscore_type\x18\x02 \x01(\t\x12\x0e\n\x06weight\x18\x03 \x01(\x01\x12\x11\n\tn_members\x18\x04 \x01(\r\"\x81\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12+\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32\x19.automl_ad.rpc.v1.Feature\x12\x10\n\x08max_rows\x18\x04 \x01(\r\x12\x1a\n\x12max_explained_rows\x18\x05 \x01(\r\"Y\n\x07\x46\x65\x61ture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.automl_ad.rpc.v1.FeatureKind\x12\x13\n\x0bis_nullable\x18\x03 \x01(\x08*\xb1\x01\n\x0b\x46\x65\x61tureKind\x12\x1c\n\x18\x46\x45\x41TURE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x45\x41TURE_KIND_NUMERIC\x10\x01\x12\x18\n\x14\x46\x45\x41TURE_KIND_BOOLEAN\x10\x02\x12\x1c\n\x18\x46\x45\x41TURE_KIND_CATEGORICAL\x10\x03\x12\x1a\n\x16\x46\x45\x41TURE_KIND_TIMESTAMP\x10\x04\x12\x16\n\x12\x46\x45\x41TURE_KIND_IMAGE\x10\x05\x32\xb6\x03\n\x0eScoringService\x12H\n\x05Score\x12\x1e.automl_ad.rpc.v1.ScoreRequest\x1a\x1f.automl_ad.rpc.v1.ScoreResponse\x12^\n\x0bScoreStream\x12$.automl_ad.rpc.v1.ScoreStreamRequest\x1a%.automl_ad.rpc.v1.ScoreStreamResponse(\x01\x30\x01\x12N\n\x07\x45xplain\x12 .automl_ad.rpc.v1.ExplainRequest\x1a!.automl_ad.rpc.v1.ExplainResponse\x12W\n\nListModels\x12#.automl_ad.rpc.v1.ListModelsRequest\x1a$.automl_ad.rpc.v1.ListModelsResponse\x12Q\n\x08GetModel\x12!.automl_ad.rpc.v1.GetModelRequest\x1a\".automl_ad.rpc.v1.GetModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'automl_ad.rpc.v1.scoring_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FEATUREKIND']._serialized_start=1271
-  _globals['_FEATUREKIND']._serialized_end=1448
-  _globals['_SCOREREQUEST']._serialized_start=53
-  _globals['_SCOREREQUEST']._serialized_end=271
-  _globals['_FLOATMATRIX']._serialized_start=273
-  _globals['_FLOATMATRIX']._serialized_end=322
-  _globals['_DOUBLEMATRIX']._serialized_start=324
-  _globals['_DOUBLEMATRIX']._serialized_end=374
-  _globals['_COLUMNS']._serialized_start=376
-  _globals['_COLUMNS']._serialized_end=428
-  _globals['_COLUMN']._serialized_start=431
-  _globals['_COLUMN']._serialized_end=714
-  _globals['_NUMBERS']._serialized_start=716
-  _globals['_NUMBERS']._serialized_end=741
-  _globals['_STRINGS']._serialized_start=743
-  _globals['_STRINGS']._serialized_end=768
-  _globals['_BOOLEANS']._serialized_start=770
-  _globals['_BOOLEANS']._serialized_end=796
-  _globals['_TIMESTAMPS']._serialized_start=798
-  _globals['_TIMESTAMPS']._serialized_end=826
-  _globals['_IMAGES']._serialized_start=828
-  _globals['_IMAGES']._serialized_end=852
-  _globals['_SCORERESPONSE']._serialized_start=855
-  _globals['_SCORERESPONSE']._serialized_end=990
-  _globals['_LISTMODELSREQUEST']._serialized_start=992
-  _globals['_LISTMODELSREQUEST']._serialized_end=1011
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1013
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1074
-  _globals['_MODEL']._serialized_start=1076
-  _globals['_MODEL']._serialized_end=1177
-  _globals['_FEATURE']._serialized_start=1179
-  _globals['_FEATURE']._serialized_end=1268
-  _globals['_SCORINGSERVICE']._serialized_start=1451
-  _globals['_SCORINGSERVICE']._serialized_end=1630
+  _globals['_GETMODELRESPONSE_LIBRARYVERSIONSENTRY']._loaded_options = None
+  _globals['_GETMODELRESPONSE_LIBRARYVERSIONSENTRY']._serialized_options = b'8\001'
+  _globals['_THRESHOLD_GROUPVALUESENTRY']._loaded_options = None
+  _globals['_THRESHOLD_GROUPVALUESENTRY']._serialized_options = b'8\001'
+  _globals['_FEATUREKIND']._serialized_start=2800
+  _globals['_FEATUREKIND']._serialized_end=2977
+  _globals['_SCOREREQUEST']._serialized_start=116
+  _globals['_SCOREREQUEST']._serialized_end=412
+  _globals['_PACKEDMATRIX']._serialized_start=414
+  _globals['_PACKEDMATRIX']._serialized_end=472
+  _globals['_FLOATMATRIX']._serialized_start=474
+  _globals['_FLOATMATRIX']._serialized_end=523
+  _globals['_DOUBLEMATRIX']._serialized_start=525
+  _globals['_DOUBLEMATRIX']._serialized_end=575
+  _globals['_COLUMNS']._serialized_start=577
+  _globals['_COLUMNS']._serialized_end=629
+  _globals['_COLUMN']._serialized_start=632
+  _globals['_COLUMN']._serialized_end=915
+  _globals['_NUMBERS']._serialized_start=917
+  _globals['_NUMBERS']._serialized_end=942
+  _globals['_STRINGS']._serialized_start=944
+  _globals['_STRINGS']._serialized_end=969
+  _globals['_BOOLEANS']._serialized_start=971
+  _globals['_BOOLEANS']._serialized_end=997
+  _globals['_TIMESTAMPS']._serialized_start=999
+  _globals['_TIMESTAMPS']._serialized_end=1027
+  _globals['_IMAGES']._serialized_start=1029
+  _globals['_IMAGES']._serialized_end=1053
+  _globals['_SCORERESPONSE']._serialized_start=1056
+  _globals['_SCORERESPONSE']._serialized_end=1214
+  _globals['_SCORESTREAMREQUEST']._serialized_start=1216
+  _globals['_SCORESTREAMREQUEST']._serialized_end=1283
+  _globals['_SCORESTREAMRESPONSE']._serialized_start=1285
+  _globals['_SCORESTREAMRESPONSE']._serialized_end=1370
+  _globals['_EXPLAINREQUEST']._serialized_start=1372
+  _globals['_EXPLAINREQUEST']._serialized_end=1434
+  _globals['_EXPLAINRESPONSE']._serialized_start=1437
+  _globals['_EXPLAINRESPONSE']._serialized_end=1588
+  _globals['_EXPLANATION']._serialized_start=1590
+  _globals['_EXPLANATION']._serialized_end=1674
+  _globals['_LISTMODELSREQUEST']._serialized_start=1676
+  _globals['_LISTMODELSREQUEST']._serialized_end=1695
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1697
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1758
+  _globals['_GETMODELREQUEST']._serialized_start=1760
+  _globals['_GETMODELREQUEST']._serialized_end=1815
+  _globals['_GETMODELRESPONSE']._serialized_start=1818
+  _globals['_GETMODELRESPONSE']._serialized_end=2308
+  _globals['_GETMODELRESPONSE_LIBRARYVERSIONSENTRY']._serialized_start=2254
+  _globals['_GETMODELRESPONSE_LIBRARYVERSIONSENTRY']._serialized_end=2308
+  _globals['_THRESHOLD']._serialized_start=2311
+  _globals['_THRESHOLD']._serialized_end=2493
+  _globals['_THRESHOLD_GROUPVALUESENTRY']._serialized_start=2443
+  _globals['_THRESHOLD_GROUPVALUESENTRY']._serialized_end=2493
+  _globals['_PART']._serialized_start=2495
+  _globals['_PART']._serialized_end=2574
+  _globals['_MODEL']._serialized_start=2577
+  _globals['_MODEL']._serialized_end=2706
+  _globals['_FEATURE']._serialized_start=2708
+  _globals['_FEATURE']._serialized_end=2797
+  _globals['_SCORINGSERVICE']._serialized_start=2980
+  _globals['_SCORINGSERVICE']._serialized_end=3418
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,16 @@ if _version_not_supported:
 
 
 class ScoringServiceStub(object):
-    """Scores rows with the models that the server loaded at start.
+    """Scores rows with the models of the server, and says why.
+
+    Metadata that every method reads: `authorization: Bearer TOKEN` where the server asks for tokens, `x-request-id`
+    (made up where absent, sent back in the trailing metadata), `traceparent` (W3C Trace Context).
+
+    Statuses of every method: UNAUTHENTICATED, the token is missing or unknown; PERMISSION_DENIED, the token may not
+    use the model; NOT_FOUND, no such model or version; RESOURCE_EXHAUSTED, the message is larger than the server's
+    limit, or the server is busy and says in RetryInfo when to come back; DEADLINE_EXCEEDED; UNAVAILABLE, the server
+    is stopping; INTERNAL, with an incident that the server's log explains. Details are those of google.rpc: ErrorInfo
+    (domain `automl-ad`, a stable reason), RequestInfo, and BadRequest, ResourceInfo or RetryInfo where they apply.
     """
 
     def __init__(self, channel):
@@ -40,22 +49,64 @@ class ScoringServiceStub(object):
                 request_serializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ScoreRequest.SerializeToString,
                 response_deserializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ScoreResponse.FromString,
                 _registered_method=True)
+        self.ScoreStream = channel.stream_stream(
+                '/automl_ad.rpc.v1.ScoringService/ScoreStream',
+                request_serializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ScoreStreamRequest.SerializeToString,
+                response_deserializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ScoreStreamResponse.FromString,
+                _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/automl_ad.rpc.v1.ScoringService/Explain',
+                request_serializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ExplainResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/automl_ad.rpc.v1.ScoringService/ListModels',
                 request_serializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.GetModel = channel.unary_unary(
+                '/automl_ad.rpc.v1.ScoringService/GetModel',
+                request_serializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.GetModelRequest.SerializeToString,
+                response_deserializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.GetModelResponse.FromString,
+                _registered_method=True)
 
 
 class ScoringServiceServicer(object):
-    """Scores rows with the models that the server loaded at start.
+    """Scores rows with the models of the server, and says why.
+
+    Metadata that every method reads: `authorization: Bearer TOKEN` where the server asks for tokens, `x-request-id`
+    (made up where absent, sent back in the trailing metadata), `traceparent` (W3C Trace Context).
+
+    Statuses of every method: UNAUTHENTICATED, the token is missing or unknown; PERMISSION_DENIED, the token may not
+    use the model; NOT_FOUND, no such model or version; RESOURCE_EXHAUSTED, the message is larger than the server's
+    limit, or the server is busy and says in RetryInfo when to come back; DEADLINE_EXCEEDED; UNAVAILABLE, the server
+    is stopping; INTERNAL, with an incident that the server's log explains. Details are those of google.rpc: ErrorInfo
+    (domain `automl-ad`, a stable reason), RequestInfo, and BadRequest, ResourceInfo or RetryInfo where they apply.
     """
 
     def Score(self, request, context):
         """Scores every row of the request, in the order of the request.
 
         INVALID_ARGUMENT: the rows do not fit the model's features, or there are too many of them.
-        NOT_FOUND: no such model or version. RESOURCE_EXHAUSTED: the message is larger than the server's limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ScoreStream(self, request_iterator, context):
+        """Scores any number of rows in chunks: one answer a chunk, in the order of the chunks. One version of the model
+        answers the whole stream, whatever is promoted meanwhile. The server reads a chunk when it has room for it, so
+        a client that does not read its answers is not sent more. A chunk that is refused ends the stream with its
+        status, whose message begins with `chunk N:`; the answers before it stand.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Explain(self, request, context):
+        """Says what each feature of a row contributes to its score: Shapley values against one typical row.
+
+        INVALID_ARGUMENT: the rows do not fit the model's features, or there are more than Model.max_explained_rows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -63,6 +114,13 @@ class ScoringServiceServicer(object):
 
     def ListModels(self, request, context):
         """Lists the models with what they expect: call it once to learn names, order and kinds of the features.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModel(self, request, context):
+        """Says everything about one model: what it expects, where it comes from, and why it was chosen.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,10 +134,25 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     request_deserializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ScoreRequest.FromString,
                     response_serializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ScoreResponse.SerializeToString,
             ),
+            'ScoreStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.ScoreStream,
+                    request_deserializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ScoreStreamRequest.FromString,
+                    response_serializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ScoreStreamResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ExplainRequest.FromString,
+                    response_serializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ExplainResponse.SerializeToString,
+            ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
                     request_deserializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ListModelsRequest.FromString,
                     response_serializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'GetModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModel,
+                    request_deserializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.GetModelRequest.FromString,
+                    response_serializer=automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.GetModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,7 +163,16 @@ def add_ScoringServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ScoringService(object):
-    """Scores rows with the models that the server loaded at start.
+    """Scores rows with the models of the server, and says why.
+
+    Metadata that every method reads: `authorization: Bearer TOKEN` where the server asks for tokens, `x-request-id`
+    (made up where absent, sent back in the trailing metadata), `traceparent` (W3C Trace Context).
+
+    Statuses of every method: UNAUTHENTICATED, the token is missing or unknown; PERMISSION_DENIED, the token may not
+    use the model; NOT_FOUND, no such model or version; RESOURCE_EXHAUSTED, the message is larger than the server's
+    limit, or the server is busy and says in RetryInfo when to come back; DEADLINE_EXCEEDED; UNAVAILABLE, the server
+    is stopping; INTERNAL, with an incident that the server's log explains. Details are those of google.rpc: ErrorInfo
+    (domain `automl-ad`, a stable reason), RequestInfo, and BadRequest, ResourceInfo or RetryInfo where they apply.
     """
 
     @staticmethod
@@ -121,6 +203,60 @@ class ScoringService(object):
             _registered_method=True)
 
     @staticmethod
+    def ScoreStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/automl_ad.rpc.v1.ScoringService/ScoreStream',
+            automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ScoreStreamRequest.SerializeToString,
+            automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ScoreStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/automl_ad.rpc.v1.ScoringService/Explain',
+            automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ExplainRequest.SerializeToString,
+            automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListModels(request,
             target,
             options=(),
@@ -137,6 +273,33 @@ class ScoringService(object):
             '/automl_ad.rpc.v1.ScoringService/ListModels',
             automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ListModelsRequest.SerializeToString,
             automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/automl_ad.rpc.v1.ScoringService/GetModel',
+            automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.GetModelRequest.SerializeToString,
+            automl__ad_dot_rpc_dot_v1_dot_scoring__pb2.GetModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -26,7 +26,17 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class ScoringServiceStub:
-    """Scores rows with the models that the server loaded at start."""
+    """Scores rows with the models of the server, and says why.
+
+    Metadata that every method reads: `authorization: Bearer TOKEN` where the server asks for tokens, `x-request-id`
+    (made up where absent, sent back in the trailing metadata), `traceparent` (W3C Trace Context).
+
+    Statuses of every method: UNAUTHENTICATED, the token is missing or unknown; PERMISSION_DENIED, the token may not
+    use the model; NOT_FOUND, no such model or version; RESOURCE_EXHAUSTED, the message is larger than the server's
+    limit, or the server is busy and says in RetryInfo when to come back; DEADLINE_EXCEEDED; UNAVAILABLE, the server
+    is stopping; INTERNAL, with an incident that the server's log explains. Details are those of google.rpc: ErrorInfo
+    (domain `automl-ad`, a stable reason), RequestInfo, and BadRequest, ResourceInfo or RetryInfo where they apply.
+    """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
     Score: grpc.UnaryUnaryMultiCallable[
@@ -36,7 +46,25 @@ class ScoringServiceStub:
     """Scores every row of the request, in the order of the request.
 
     INVALID_ARGUMENT: the rows do not fit the model's features, or there are too many of them.
-    NOT_FOUND: no such model or version. RESOURCE_EXHAUSTED: the message is larger than the server's limit.
+    """
+
+    ScoreStream: grpc.StreamStreamMultiCallable[
+        automl_ad.rpc.v1.scoring_pb2.ScoreStreamRequest,
+        automl_ad.rpc.v1.scoring_pb2.ScoreStreamResponse,
+    ]
+    """Scores any number of rows in chunks: one answer a chunk, in the order of the chunks. One version of the model
+    answers the whole stream, whatever is promoted meanwhile. The server reads a chunk when it has room for it, so
+    a client that does not read its answers is not sent more. A chunk that is refused ends the stream with its
+    status, whose message begins with `chunk N:`; the answers before it stand.
+    """
+
+    Explain: grpc.UnaryUnaryMultiCallable[
+        automl_ad.rpc.v1.scoring_pb2.ExplainRequest,
+        automl_ad.rpc.v1.scoring_pb2.ExplainResponse,
+    ]
+    """Says what each feature of a row contributes to its score: Shapley values against one typical row.
+
+    INVALID_ARGUMENT: the rows do not fit the model's features, or there are more than Model.max_explained_rows.
     """
 
     ListModels: grpc.UnaryUnaryMultiCallable[
@@ -45,8 +73,24 @@ class ScoringServiceStub:
     ]
     """Lists the models with what they expect: call it once to learn names, order and kinds of the features."""
 
+    GetModel: grpc.UnaryUnaryMultiCallable[
+        automl_ad.rpc.v1.scoring_pb2.GetModelRequest,
+        automl_ad.rpc.v1.scoring_pb2.GetModelResponse,
+    ]
+    """Says everything about one model: what it expects, where it comes from, and why it was chosen."""
+
 class ScoringServiceAsyncStub:
-    """Scores rows with the models that the server loaded at start."""
+    """Scores rows with the models of the server, and says why.
+
+    Metadata that every method reads: `authorization: Bearer TOKEN` where the server asks for tokens, `x-request-id`
+    (made up where absent, sent back in the trailing metadata), `traceparent` (W3C Trace Context).
+
+    Statuses of every method: UNAUTHENTICATED, the token is missing or unknown; PERMISSION_DENIED, the token may not
+    use the model; NOT_FOUND, no such model or version; RESOURCE_EXHAUSTED, the message is larger than the server's
+    limit, or the server is busy and says in RetryInfo when to come back; DEADLINE_EXCEEDED; UNAVAILABLE, the server
+    is stopping; INTERNAL, with an incident that the server's log explains. Details are those of google.rpc: ErrorInfo
+    (domain `automl-ad`, a stable reason), RequestInfo, and BadRequest, ResourceInfo or RetryInfo where they apply.
+    """
 
     Score: grpc.aio.UnaryUnaryMultiCallable[
         automl_ad.rpc.v1.scoring_pb2.ScoreRequest,
@@ -55,7 +99,25 @@ class ScoringServiceAsyncStub:
     """Scores every row of the request, in the order of the request.
 
     INVALID_ARGUMENT: the rows do not fit the model's features, or there are too many of them.
-    NOT_FOUND: no such model or version. RESOURCE_EXHAUSTED: the message is larger than the server's limit.
+    """
+
+    ScoreStream: grpc.aio.StreamStreamMultiCallable[
+        automl_ad.rpc.v1.scoring_pb2.ScoreStreamRequest,
+        automl_ad.rpc.v1.scoring_pb2.ScoreStreamResponse,
+    ]
+    """Scores any number of rows in chunks: one answer a chunk, in the order of the chunks. One version of the model
+    answers the whole stream, whatever is promoted meanwhile. The server reads a chunk when it has room for it, so
+    a client that does not read its answers is not sent more. A chunk that is refused ends the stream with its
+    status, whose message begins with `chunk N:`; the answers before it stand.
+    """
+
+    Explain: grpc.aio.UnaryUnaryMultiCallable[
+        automl_ad.rpc.v1.scoring_pb2.ExplainRequest,
+        automl_ad.rpc.v1.scoring_pb2.ExplainResponse,
+    ]
+    """Says what each feature of a row contributes to its score: Shapley values against one typical row.
+
+    INVALID_ARGUMENT: the rows do not fit the model's features, or there are more than Model.max_explained_rows.
     """
 
     ListModels: grpc.aio.UnaryUnaryMultiCallable[
@@ -64,8 +126,24 @@ class ScoringServiceAsyncStub:
     ]
     """Lists the models with what they expect: call it once to learn names, order and kinds of the features."""
 
+    GetModel: grpc.aio.UnaryUnaryMultiCallable[
+        automl_ad.rpc.v1.scoring_pb2.GetModelRequest,
+        automl_ad.rpc.v1.scoring_pb2.GetModelResponse,
+    ]
+    """Says everything about one model: what it expects, where it comes from, and why it was chosen."""
+
 class ScoringServiceServicer(metaclass=abc.ABCMeta):
-    """Scores rows with the models that the server loaded at start."""
+    """Scores rows with the models of the server, and says why.
+
+    Metadata that every method reads: `authorization: Bearer TOKEN` where the server asks for tokens, `x-request-id`
+    (made up where absent, sent back in the trailing metadata), `traceparent` (W3C Trace Context).
+
+    Statuses of every method: UNAUTHENTICATED, the token is missing or unknown; PERMISSION_DENIED, the token may not
+    use the model; NOT_FOUND, no such model or version; RESOURCE_EXHAUSTED, the message is larger than the server's
+    limit, or the server is busy and says in RetryInfo when to come back; DEADLINE_EXCEEDED; UNAVAILABLE, the server
+    is stopping; INTERNAL, with an incident that the server's log explains. Details are those of google.rpc: ErrorInfo
+    (domain `automl-ad`, a stable reason), RequestInfo, and BadRequest, ResourceInfo or RetryInfo where they apply.
+    """
 
     @abc.abstractmethod
     def Score(
@@ -76,7 +154,29 @@ class ScoringServiceServicer(metaclass=abc.ABCMeta):
         """Scores every row of the request, in the order of the request.
 
         INVALID_ARGUMENT: the rows do not fit the model's features, or there are too many of them.
-        NOT_FOUND: no such model or version. RESOURCE_EXHAUSTED: the message is larger than the server's limit.
+        """
+
+    @abc.abstractmethod
+    def ScoreStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[automl_ad.rpc.v1.scoring_pb2.ScoreStreamRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[automl_ad.rpc.v1.scoring_pb2.ScoreStreamResponse], collections.abc.AsyncIterator[automl_ad.rpc.v1.scoring_pb2.ScoreStreamResponse]]:
+        """Scores any number of rows in chunks: one answer a chunk, in the order of the chunks. One version of the model
+        answers the whole stream, whatever is promoted meanwhile. The server reads a chunk when it has room for it, so
+        a client that does not read its answers is not sent more. A chunk that is refused ends the stream with its
+        status, whose message begins with `chunk N:`; the answers before it stand.
+        """
+
+    @abc.abstractmethod
+    def Explain(
+        self,
+        request: automl_ad.rpc.v1.scoring_pb2.ExplainRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[automl_ad.rpc.v1.scoring_pb2.ExplainResponse, collections.abc.Awaitable[automl_ad.rpc.v1.scoring_pb2.ExplainResponse]]:
+        """Says what each feature of a row contributes to its score: Shapley values against one typical row.
+
+        INVALID_ARGUMENT: the rows do not fit the model's features, or there are more than Model.max_explained_rows.
         """
 
     @abc.abstractmethod
@@ -86,5 +186,13 @@ class ScoringServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[automl_ad.rpc.v1.scoring_pb2.ListModelsResponse, collections.abc.Awaitable[automl_ad.rpc.v1.scoring_pb2.ListModelsResponse]]:
         """Lists the models with what they expect: call it once to learn names, order and kinds of the features."""
+
+    @abc.abstractmethod
+    def GetModel(
+        self,
+        request: automl_ad.rpc.v1.scoring_pb2.GetModelRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[automl_ad.rpc.v1.scoring_pb2.GetModelResponse, collections.abc.Awaitable[automl_ad.rpc.v1.scoring_pb2.GetModelResponse]]:
+        """Says everything about one model: what it expects, where it comes from, and why it was chosen."""
 
 def add_ScoringServiceServicer_to_server(servicer: ScoringServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -1,0 +1,1 @@
+"""Named models in versions, with aliases that say which version is served."""
