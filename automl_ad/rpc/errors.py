@@ -1,4 +1,4 @@
-"""What can go wrong between a client and the service: raised on the server's side, raised again on the client's."""
+"""What goes wrong between a client and the service: raised by the server, raised again by the client."""
 
 from __future__ import annotations
 
@@ -58,3 +58,7 @@ class Overloaded(ServiceError, RuntimeError):
 
 class ServerError(ServiceError, ConnectionError):
     """The server cannot be reached, was too slow, or failed: `code` says which."""
+
+
+class BrokenModel(ServiceError):
+    """The model is known but cannot be loaded (gRPC: FAILED_PRECONDITION); the server's log says why."""
