@@ -221,3 +221,21 @@ class AnomalyScores:
     threshold: float
     model: str
     version: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Explanations:
+    """What each of F features contributes to the scores of M rows; they and the reference add up to them."""
+
+    features: tuple[str, ...]
+    """[F], in the order of the contributions."""
+    contributions: FloatArray
+    """[M, F], in units of the score; negative: the feature makes the row less strange."""
+    standard_errors: FloatArray
+    """[M, F], 0 where the contribution was computed exactly."""
+    anomaly_score: FloatArray
+    """[M]"""
+    reference_score: float
+    """Score of the typical row against which all rows are explained."""
+    model: str
+    version: str
