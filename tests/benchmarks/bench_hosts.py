@@ -1,220 +1,214 @@
-"""What the hosts cost, against a bare grpc.aio server with the same scorer: one-row latency, requests/s.
+"""What each host costs beside a bare grpc.aio server with the same scorer: latency, throughput, memory.
 
-    python tests/benchmarks/bench_hosts.py [--hosts host direct ingress] [--seconds 3] [--rounds 3]
+    python tests/benchmarks/bench_hosts.py [--seconds 0.8] [--peer-python PEER/bin/python] [--hosts ...]
 
-Each host is measured in turns with the bare server, both alive, so that a busy machine slows both. Clients
-are processes of their own (4 with 4 connections each), so that no figure is the client's interpreter lock; on
-a machine of few cores they still take the server's cores, and the ratio says more than the figures. Bars
-(DESIGN 6): direct p50 at most 1.5 times bare, requests/s of 16 clients at least 0.6 of bare.
+Each host is measured in turns with the bare server, both alive, on the same bytes, so that a busy machine
+slows both. Clients are 4 processes of their own that live for the whole run; on a machine of few cores they
+still take the servers' cores, and a ratio says more than the figures. One row goes as doubles, 256 and 4,096
+rows as packed float32, and everything as raw FP32 where the wire is Open Inference, the only one that the
+peer speaks (`peer_mlserver.py` says how to make its environment). Memory is the PSS of one replica after the
+load. Bars (DESIGN 6): direct p50 at most 1.5 times bare, requests/s of 16 clients at least 0.6 of bare.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
-import socket
+import json
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import grpc
 import numpy as np
+from load_client import Load, Seen
+from processes import AUTOML_AD, free_port, listening, pss_bytes, replicas
+from small_artifacts import N_FEATURES, write_autoencoder
 
-from automl_ad.rpc.v1 import scoring_pb2 as pb
-from automl_ad.rpc.v1 import scoring_pb2_grpc
+HERE = Path(__file__).parent
+N_PROCESSES = 4
 
-N_FEATURES = 32
-N_PROCESSES, N_CONNECTIONS = 4, 4
-BARS = {"direct": (1.5, 0.6)}
-FLAGS = {"host": [], "direct": ["--ray"], "ingress": ["--ray", "--door", "ingress"]}
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contender:
+    """A host over one wire."""
+
+    name: str
+    wire: str
+    flags: tuple[str, ...] = ()
+    bars: dict[str, float] = field(default_factory=dict)
+    """Measure -> ratio that must be kept."""
+
+
+CONTENDERS = (
+    Contender(name="host", wire="own"),
+    Contender(name="direct", wire="own", flags=("--ray",), bars={"p50 ms": 1.5, "req/s, 16 clients": 0.6}),
+    Contender(name="ingress", wire="own", flags=("--ray", "--door", "ingress", "--insecure")),
+    Contender(name="host", wire="oip"),
+    Contender(name="peer", wire="oip"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shot:
+    """One load: how many rows a request has, how many clients send at the same time."""
+
+    title: str
+    n_rows: int
+    n_clients: int
+
+
+SHOTS = (
+    Shot(title="p50 ms", n_rows=1, n_clients=1),
+    Shot(title="rows/s, 256", n_rows=256, n_clients=4),
+    Shot(title="rows/s, 4,096", n_rows=4_096, n_clients=4),
+    Shot(title="req/s, 16 clients", n_rows=1, n_clients=16),
+    Shot(title="req/s, 64 clients", n_rows=1, n_clients=64),
+)
+TITLES = ("p50 ms", "p99 ms", *(shot.title for shot in SHOTS[1:]))
+FALLS = ("p50 ms", "p99 ms")
+"""Measures of which less is better."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--hosts", nargs="+", choices=FLAGS, default=list(FLAGS))
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--hosts", nargs="+", choices=[c.name for c in CONTENDERS])
+    parser.add_argument("--seconds", type=float, default=0.8, help="of one load of one server")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--artifact", type=Path, help="instead of a small autoencoder, S = 4")
+    parser.add_argument("--artifact", type=Path, help="of numeric features; else a small autoencoder, S = 4")
+    parser.add_argument("--peer-python", type=Path, help="interpreter with MLServer; without it no peer")
+    parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        artifact = options.artifact or write_autoencoder(Path(folder) / "artifact")
-        print(f"{'':10}{'p50 ms':>9}{'bare':>9}{'ratio':>9}{'req/s':>11}{'bare':>9}{'ratio':>9}")
-        for name in options.hosts:
-            compare(name, artifact, options.seconds, options.rounds)
+    with tempfile.TemporaryDirectory() as folder, clients() as pool:
+        artifact = options.artifact or write_autoencoder(Path(folder) / "bench")
+        print(header(), flush=True)
+        results = []
+        for contender in CONTENDERS:
+            if options.hosts and contender.name not in options.hosts:
+                continue
+            if contender.name == "peer" and options.peer_python is None:
+                print("| peer | skipped: give --peer-python |", flush=True)
+                continue
+            command = command_of(contender, artifact, options.peer_python)
+            results.append(compare(contender, command, artifact, pool, options.seconds, options.rounds))
+            print(line_of(contender, results[-1]), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
 
 
-def compare(name: str, artifact: Path, seconds: float, n_rounds: int) -> None:
-    """Print the medians over the rounds of a host and of the bare server beside it."""
-    command = [str(Path(sys.executable).with_name("automl-ad")), "serve", str(artifact), *FLAGS[name]]
-    bare = [sys.executable, __file__, "--bare", str(artifact)]
-    with listening(command) as host_address, listening(bare) as bare_address:
-        latencies: dict[str, list[float]] = {host_address: [], bare_address: []}
-        rates: dict[str, list[float]] = {host_address: [], bare_address: []}
+def command_of(contender: Contender, artifact: Path, peer_python: Path | None) -> list[str]:
+    """Without its port."""
+    if contender.name == "peer":
+        return [str(peer_python), str(HERE / "peer_mlserver.py"), str(artifact)]
+    return [AUTOML_AD, "serve", str(artifact), *contender.flags]
+
+
+def compare(
+    contender: Contender,
+    command: Sequence[str],
+    artifact: Path,
+    pool: Sequence[subprocess.Popen[str]],
+    seconds: float,
+    n_rounds: int,
+) -> dict:
+    """Medians over the rounds of each measure, of the host and of the bare server, and their memory."""
+    ports = {"host": free_port(), "bare": free_port()}
+    bare = [sys.executable, str(HERE / "bare_server.py"), str(artifact)]
+    figures: dict[str, dict[str, list[float]]] = {t: {"host": [], "bare": []} for t in TITLES}
+    refused: Counter[str] = Counter()
+    with (
+        listening([*command, "--port", str(ports["host"])]) as host,
+        listening([*bare, "--port", str(ports["bare"])]) as beside,
+    ):
         for _ in range(n_rounds):
-            for address in (host_address, bare_address):
-                latencies[address].append(latency_ms(address, seconds))
-                rates[address].append(rate(address, seconds))
-    p50, bare_p50 = (statistics.median(latencies[a]) for a in (host_address, bare_address))
-    per_s, bare_per_s = (statistics.median(rates[a]) for a in (host_address, bare_address))
-    slower, share = p50 / bare_p50, per_s / bare_per_s
-    print(
-        f"{name:10}{p50:9.2f}{bare_p50:9.2f}{slower:9.2f}{per_s:11.0f}{bare_per_s:9.0f}{share:9.2f}", end=""
+            for shot in SHOTS:
+                for server, port in ports.items():
+                    seen = fire(pool, shot, f"127.0.0.1:{port}", contender.wire, artifact.name, seconds)
+                    refused.update(seen.refused)
+                    for title, value in measures(shot, seen, seconds).items():
+                        figures[title][server].append(value)
+        memory = {"host": heaviest(host.pid), "bare": heaviest(beside.pid)}
+    medians = {t: {s: statistics.median(v) for s, v in by.items()} for t, by in figures.items()}
+    named = {"name": contender.name, "wire": contender.wire, "refused": dict(refused)}
+    return {**named, "measures": {**medians, "PSS MiB": memory}}
+
+
+def fire(
+    pool: Sequence[subprocess.Popen[str]], shot: Shot, address: str, wire: str, model: str, seconds: float
+) -> Seen:
+    """What all client processes saw together of one load."""
+    shooters = pool[: min(len(pool), shot.n_clients)]
+    load = Load(
+        address=address,
+        model=model,
+        wire=wire if wire == "oip" else "doubles" if shot.n_rows == 1 else "packed",
+        n_rows=shot.n_rows,
+        n_features=N_FEATURES,
+        n_connections=shot.n_clients // len(shooters),
+        start=time.time() + (0.1 if shot.n_clients == 1 else 0.5),
+        seconds=seconds,
     )
-    if name in BARS:
-        is_met = slower <= BARS[name][0] and share >= BARS[name][1]
-        print("   bar met" if is_met else "   BAR MISSED", end="")
-    print(flush=True)
+    for client in shooters:
+        client.stdin.write(json.dumps(asdict(load)) + "\n")
+        client.stdin.flush()
+    seen = [Seen(**json.loads(client.stdout.readline())) for client in shooters]
+    refused = sum((Counter(part.refused) for part in seen), Counter())
+    return Seen(seconds=[value for part in seen for value in part.seconds], refused=dict(refused))
+
+
+def measures(shot: Shot, seen: Seen, seconds: float) -> dict[str, float]:
+    """Title -> figure."""
+    if shot.n_clients == 1:
+        p50, p99 = np.quantile(seen.seconds, [0.5, 0.99]) * 1e3
+        return {"p50 ms": float(p50), "p99 ms": float(p99)}
+    return {shot.title: len(seen.seconds) * shot.n_rows / seconds}
+
+
+def heaviest(pid: int) -> float:
+    """MiB of the largest replica."""
+    return max(map(pss_bytes, replicas(pid))) / 2**20
+
+
+def header() -> str:
+    titles = ("host", "wire", *TITLES, "PSS MiB")
+    return f"each cell: figure (bare) ratio\n| {' | '.join(titles)} |\n|{'---|' * len(titles)}"
+
+
+def line_of(contender: Contender, result: dict) -> str:
+    cells = [result["name"], result["wire"]]
+    for title, by_server in result["measures"].items():
+        value, bare = by_server["host"], by_server["bare"]
+        form = ".2f" if title in FALLS else ",.0f"
+        cell = f"{value:{form}} ({bare:{form}}) {value / bare:.2f}"
+        if title in contender.bars:
+            bar = contender.bars[title]
+            is_met = value / bare <= bar if title in FALLS else value / bare >= bar
+            cell += f", bar {bar} {'met' if is_met else 'MISSED'}"
+        cells.append(cell)
+    said = f" refused: {result['refused']}" if result["refused"] else ""
+    return f"| {' | '.join(cells)} |{said}"
 
 
 @contextlib.contextmanager
-def listening(command: list[str]) -> Iterator[str]:
-    """The address of a server process that prints it as its last line, while it runs."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.PIPE, text=True)
-    try:
-        while not (line := process.stdout.readline()).startswith("listening on "):
-            if not line:
-                raise SystemExit(f"did not start: {' '.join(command)}")
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def latency_ms(address: str, seconds: float) -> float:
-    """Median time of one row, one request after the other."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--load", address, str(seconds), "1"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return float(done.stdout.split()[1])
-
-
-def rate(address: str, seconds: float) -> float:
-    """Requests per second of N_PROCESSES processes with N_CONNECTIONS connections each."""
-    command = [sys.executable, __file__, "--load", address, str(seconds), str(N_CONNECTIONS)]
-    clients = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(N_PROCESSES)]
-    return sum(float(client.communicate()[0].split()[0]) for client in clients)
-
-
-def load(address: str, seconds: float, n_connections: int) -> None:
-    """Print requests per second and their median in milliseconds."""
-    values = np.random.default_rng(0).normal(size=N_FEATURES)
-    request = pb.ScoreRequest(double_matrix=pb.DoubleMatrix(n_features=N_FEATURES, values=values.tolist()))
-    times: list[list[float]] = [[] for _ in range(n_connections)]
-    channels = [
-        grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) for _ in range(n_connections)
+def clients() -> Iterator[list[subprocess.Popen[str]]]:
+    """The client processes, which end with the block."""
+    command = [sys.executable, str(HERE / "load_client.py")]
+    pool = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(N_PROCESSES)
     ]
-    scores = [scoring_pb2_grpc.ScoringServiceStub(channel).Score for channel in channels]
-    for score in scores:
-        score(request, timeout=30)
-    # Processes start at different times: what counts is inside the common window between warm-up and end.
-    start = time.time() + (0.0 if n_connections == 1 else 1.0)
-
-    def work(index: int) -> None:
-        while (began := time.time()) < start + seconds:
-            scores[index](request, timeout=30)
-            if began >= start:
-                times[index].append(time.time() - began)
-
-    threads = [threading.Thread(target=work, args=(index,)) for index in range(n_connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    taken = [value for list_ in times for value in list_]
-    print(len(taken) / seconds, statistics.median(taken) * 1e3)
-
-
-def serve_bare(artifact: Path, port: int) -> None:
-    """The least that answers: no checks, no error mapping, no health, no threads."""
-    from automl_ad.artifact import Scorer
-
-    scorer = Scorer.load(artifact)
-
-    class Bare(scoring_pb2_grpc.ScoringServiceServicer):
-        async def Score(self, request, context):
-            del context
-            matrix = request.double_matrix
-            scores = scorer.score(np.asarray(matrix.values).reshape(-1, matrix.n_features))
-            return pb.ScoreResponse(
-                anomaly_score=scores.anomaly_score.tolist(),
-                percentile=scores.percentile.tolist(),
-                is_anomaly=scores.is_anomaly.tolist(),
-                threshold=scores.threshold,
-            )
-
-    async def run() -> None:
-        server = grpc.aio.server()
-        scoring_pb2_grpc.add_ScoringServiceServicer_to_server(Bare(), server)
-        server.add_insecure_port(f"127.0.0.1:{port}")
-        await server.start()
-        print(f"listening on 127.0.0.1:{port}", flush=True)
-        await server.wait_for_termination()
-
-    asyncio.run(run())
-
-
-def write_autoencoder(path: Path) -> Path:
-    """An artifact of the default autoencoder on noise: what is scored does not matter here."""
-    import pyarrow as pa
-
-    from automl_ad.artifact import Part, threshold_of, write_artifact
-    from automl_ad.data import Preprocessor
-    from automl_ad.detectors import DETECTORS, member_mean
-    from automl_ad.training import fit
-
-    rng = np.random.default_rng(0)
-    rows = pa.table({f"f{index}": rng.normal(size=2_000) for index in range(N_FEATURES)})
-    preprocessor = Preprocessor.fit(rows)
-    x_ND = preprocessor.scale(preprocessor.encode(rows), "zscore")
-    params = {"prep": "zscore", "n_epochs": 2}
-    detector = DETECTORS["autoencoder"].build(params, n_features=N_FEATURES, n_members=4, seed=0)
-    fit(detector, x_ND, seed=0, checkpoints=(), on_checkpoint=lambda _epoch: False)
-    score_type = detector.score_types[0].name
-    panel_scores_N = member_mean(detector.scores(x_ND[:1_000])[score_type])
-    part = Part(
-        detector="autoencoder",
-        params=params,
-        n_features=N_FEATURES,
-        n_members=4,
-        score_type=score_type,
-        checkpoint=2,
-        trial=0,
-        seed=0,
-        weight=1.0,
-        panel_scores=panel_scores_N,
-        arrays=detector.arrays(),
-    )
-    return write_artifact(
-        path,
-        name="bench",
-        parts=[part],
-        preprocessor=preprocessor,
-        threshold=threshold_of(panel_scores_N, rate=0.01),
-        panel_scores_N=panel_scores_N,
-        data_fingerprint="0" * 64,
-        seed=0,
-        study={},
-        evidence={},
-    )
+    try:
+        yield pool
+    finally:
+        for client in pool:
+            client.stdin.close()
+            client.wait(30)
 
 
 if __name__ == "__main__":
-    match sys.argv[1:]:
-        case ["--load", address, seconds, n_connections]:
-            load(address, float(seconds), int(n_connections))
-        case ["--bare", artifact, "--port", port]:
-            serve_bare(Path(artifact), int(port))
-        case _:
-            main()
+    main()

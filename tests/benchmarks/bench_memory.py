@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from processes import descendants, pss_bytes
 
 N_COLUMNS = 30
 GROUP_ROWS = 250_000
@@ -29,30 +30,6 @@ def write_table(path: Path, n_rows: int) -> None:
         for start in range(0, n_rows, GROUP_ROWS):
             block = rng.normal(size=(min(GROUP_ROWS, n_rows - start), N_COLUMNS))
             writer.write_table(pa.table({f"f{i}": block[:, i] for i in range(N_COLUMNS)}, schema=schema))
-
-
-def descendants(root: int) -> list[int]:
-    parents: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except OSError:  # it has ended
-            continue
-        parents.setdefault(int(fields[1]), []).append(int(status.parent.name))
-    found, queue = [], [root]
-    while queue:
-        pid = queue.pop()
-        found.append(pid)
-        queue += parents.get(pid, [])
-    return found
-
-
-def pss_bytes(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def peak_of_search(table: Path, folder: Path) -> tuple[float, float]:
