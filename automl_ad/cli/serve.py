@@ -1,103 +1,126 @@
-"""`automl-ad serve`: answer gRPC with an artifact, on this process or on Ray Serve."""
+"""`automl-ad serve`: answer gRPC with artifacts or a registry, in this process or on Ray Serve."""
 
 from __future__ import annotations
 
-import ipaddress
-import logging
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from automl_ad.errors import ConfigError
+from automl_ad.cli import serve_flags as flags
+from automl_ad.cli.search import parse_duration
 
 if TYPE_CHECKING:
-    from automl_ad.artifact import Scorer
-    from automl_ad.rpc.host import HostOptions
+    from automl_ad.rpc.options import HostOptions
+    from automl_ad.rpc.service import Service
 
 
 def serve(
-    artifact: Annotated[list[Path], typer.Argument(help="Folders of artifacts; one or several models.")],
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 9000,
-    max_message_mb: Annotated[int, typer.Option(help="Largest request or answer, in MiB.")] = 64,
-    max_rows: Annotated[int, typer.Option(help="Most rows of one request.")] = 65_536,
-    reflection: Annotated[bool, typer.Option(help="Let grpcurl and its like list the services.")] = True,
-    ray: Annotated[bool, typer.Option("--ray", help="Run on Ray Serve.")] = False,
-    address: Annotated[
-        str | None, typer.Option(help="With --ray: `auto` or HOST:PORT of a cluster; else a private Ray.")
-    ] = None,
-    door: Annotated[
-        Literal["direct", "ingress"],
-        typer.Option(help="With --ray: replicas that listen themselves, or Serve's own proxy."),
-    ] = "direct",
-    replicas: Annotated[int, typer.Option(help="With --ray: processes that score.")] = 1,
+    artifact: flags.Artifacts = None,
+    registry: flags.Registry = None,
+    model: flags.Names = None,
+    config: flags.Config = None,
+    device: flags.Device = None,
+    max_models: flags.MaxModels = None,
+    poll: flags.Poll = None,
+    host: flags.Host = None,
+    port: flags.Port = None,
+    tls_cert: flags.TLSCert = None,
+    tls_key: flags.TLSKey = None,
+    tls_client_ca: flags.TLSClientCA = None,
+    keys: flags.Keys = None,
+    insecure: flags.Insecure = None,
+    reflection: flags.Reflection = None,
+    max_message_mb: flags.MaxMessageMB = None,
+    max_rows: flags.MaxRows = None,
+    metrics_port: flags.MetricsPort = None,
+    log_format: flags.LogFormat = None,
+    trace: flags.Trace = None,
+    ray: flags.Ray = False,
+    address: flags.Address = None,
+    door: flags.Door = None,
+    replicas: flags.Replicas = None,
+    max_replicas: flags.MaxReplicas = None,
+    gpus_per_replica: flags.GPUsPerReplica = None,
 ) -> None:
-    """Serve artifacts over gRPC until SIGTERM or Ctrl-C, then finish running calls and exit with 0."""
+    """Serve models over gRPC until SIGTERM or Ctrl-C, then finish running calls and exit with 0."""
+    from automl_ad.rpc.config_file import read_service
+
+    given: dict[str, dict[str, Any]] = {
+        "models": {
+            "artifacts": artifact or None,
+            "registry": registry,
+            "names": model or None,
+            "max_loaded": max_models,
+            "poll_s": None if poll is None else parse_duration(poll),
+            "device": device,
+        },
+        "listen": {"host": host, "port": port, "insecure": insecure or None, "reflection": reflection},
+        "tls": {"certificate": tls_cert, "key": tls_key, "client_ca": tls_client_ca},
+        "keys": {"file": keys},
+        "limits": {"max_message_mb": max_message_mb, "max_rows": max_rows},
+        "metrics": {"port": metrics_port},
+        "logs": {"format": log_format, "trace": trace},
+        "ray": {
+            "address": address,
+            "door": door,
+            "replicas": replicas,
+            "max_replicas": max_replicas,
+            "gpus_per_replica": gpus_per_replica,
+        },
+    }
+    _run(read_service(config, given, on_ray=ray))
+
+
+def _run(service: Service) -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core would log what we report in a sentence
+    from automl_ad.rpc import logs, tracing
 
-    from automl_ad.rpc.host import HostOptions
-    from automl_ad.rpc.models import MIB, Limits
-
-    if max_message_mb < 1 or max_rows < 1:
-        raise ConfigError(
-            f"--max-message-mb and --max-rows must be at least 1, got {max_message_mb} and {max_rows}"
-        )
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    limits = Limits(max_message_bytes=max_message_mb * MIB, max_rows=max_rows)
-    options = HostOptions(host=host, port=port, limits=limits, has_reflection=reflection)
-    if ray:
-        _serve_on_ray(artifact, options, door, replicas, address)
+    logs.configure(service.logs.format)
+    tracing.configure(service.logs.trace)
+    if service.ray is None:
+        _serve_here(service)
     else:
-        _serve_here(artifact, options)
+        _serve_on_ray(service)
 
 
-def _serve_here(artifacts: list[Path], options: HostOptions) -> None:
+def _serve_here(service: Service) -> None:
     from automl_ad.rpc import host
 
-    scorers = _load(artifacts)
-    _warn_unless_loopback(options.host)
-    host.serve(scorers, options, _print_address)
+    _warn_of_open_door(service.host)
+    host.serve(service.models, service.host, _print_address)
 
 
-def _serve_on_ray(
-    artifacts: list[Path],
-    options: HostOptions,
-    door: Literal["direct", "ingress"],
-    n_replicas: int,
-    address: str | None,
-) -> None:
-    from automl_ad_serve.run import ServeOptions, run
+def _serve_on_ray(service: Service) -> None:
+    from automl_ad_serve.run import run
 
-    serve_options = ServeOptions(door=door, n_replicas=n_replicas, address=address, host=options)
-    if address is None:  # a cluster's nodes have artifacts of their own, this machine perhaps none
-        _load(artifacts)
-    _warn_unless_loopback("0.0.0.0" if door == "ingress" else options.host)
-    run(artifacts, serve_options, _print_address)
+    assert service.ray is not None
+    if service.ray.door == "ingress":
+        _warn_of_ingress()
+    else:
+        _warn_of_open_door(service.host)
+    run(service, _print_address)
 
 
-def _load(artifacts: list[Path]) -> list[Scorer]:
-    from automl_ad.artifact import Scorer
+def _warn_of_open_door(options: HostOptions) -> None:
+    """Only an explicit override comes this far; without it the host refuses to listen."""
+    from automl_ad.rpc.binding import is_loopback
 
-    scorers = [Scorer.load(path) for path in artifacts]
-    for scorer in scorers:
-        print(f"model {scorer.name}, version {scorer.version}", file=sys.stderr)
-    return scorers
-
-
-def _warn_unless_loopback(host: str) -> None:
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = host == "localhost"
-    if not is_loopback:
-        print(
-            f"WARNING: listening on {host}: whoever reaches this machine can call the models, "
-            "without encryption and without a password. Allow only trusted networks.",
-            file=sys.stderr,
+    if options.tls is None and not is_loopback(options.host):
+        _warn(
+            f"listening on {options.host} without TLS: whoever reaches this machine reads what is sent"
+            f"{'' if options.keys else ' and may call the models'}. Allow only trusted networks."
         )
+
+
+def _warn_of_ingress() -> None:
+    _warn(
+        "Ray Serve's proxy listens on all interfaces, without TLS, whatever --host says. Put the TLS terminator "
+        "of deploy/nginx before it, and a network policy or a firewall that lets only the terminator in."
+    )
+
+
+def _warn(text: str) -> None:
+    print(f"WARNING: {text}", file=sys.stderr)
 
 
 def _print_address(address: str) -> None:

@@ -22,14 +22,17 @@ Tables = Mapping[str, Mapping[str, Any]]
 """Section -> key -> value, spelled as in a service file. None is a key that was not given."""
 
 
-def read_service(file: Path | None, flags: Tables) -> Service:
+def read_service(file: Path | None, flags: Tables, *, on_ray: bool = False) -> Service:
     """The service that the flags describe on top of the file.
 
+    It runs on Ray where the file has [ray], a flag belongs to it, or `on_ray` says so.
     Raises ConfigError that names file (or flags), section and key.
     """
-    if file is None:
-        return _built(_with_flags({}, flags), "the flags")
-    return _built(_with_flags(read_tables(file), flags), f"{file} with the flags")
+    tables = {} if file is None else read_tables(file)
+    source = "the flags" if file is None else f"{file} with the flags"
+    if on_ray:
+        tables.setdefault("ray", {})
+    return _built(_with_flags(tables, flags), source)
 
 
 def read_tables(file: Path) -> dict[str, dict[str, Any]]:
@@ -45,13 +48,12 @@ def read_tables(file: Path) -> dict[str, dict[str, Any]]:
 
 def _with_flags(tables: Tables, flags: Tables) -> dict[str, dict[str, Any]]:
     """A flag replaces its key; another source of models replaces the file's."""
-    given = {name: _given(table) for name, table in flags.items()}
+    given = {name: _given(table) for name, table in flags.items() if _given(table)}
     below = {name: dict(table) for name, table in tables.items()}
     if given.get("models", {}).keys() & {"artifacts", "registry"}:
         for key in ("artifacts", "registry", "names"):
             below.get("models", {}).pop(key, None)
-    merged = {name: {**below.get(name, {}), **given.get(name, {})} for name in SECTIONS}
-    return {name: table for name, table in merged.items() if table or name in below or name in given}
+    return {name: {**below.get(name, {}), **given.get(name, {})} for name in (below | given)}
 
 
 def _given(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from automl_ad.rpc.service import Door, LogFormat, Tracing
+from automl_ad.rpc.service import Door, LogFormat, Trace
 
 AnyPath = Annotated[Path, Field(strict=False)]
 """Text in the file."""
@@ -89,7 +89,7 @@ class LogsSection(Section):
     """[logs]: lines and spans."""
 
     format: LogFormat | None = None
-    tracing: Tracing | None = None
+    trace: Trace | None = None
 
 
 class RaySection(Section):

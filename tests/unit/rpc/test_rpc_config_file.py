@@ -41,7 +41,7 @@ def test_the_example_holds_every_key_and_is_a_service():
             keys=folder / "keys.toml",
             metrics_port=9100,
         ),
-        logs=LogOptions(format="json", tracing="otlp"),
+        logs=LogOptions(format="json", trace="otlp"),
         ray=RayOptions(address="auto", n_replicas=2, max_replicas=8, max_per_node=4),
     )
 
@@ -58,12 +58,20 @@ def test_a_registry_is_a_folder_beside_the_file_unless_it_is_a_uri(written, tmp_
 
 def test_flags_win_and_paths_of_flags_are_left_alone(written):
     file = written('[models]\nartifacts = ["a"]\n[listen]\nport = 1\ndrain_s = 2\n[limits]\nmax_rows = 7\n')
-    flags = {"listen": {"port": 2, "host": None}, "limits": {"max_message_mb": 3}, "ray": {}}
+    flags = {"listen": {"port": 2, "host": None}, "limits": {"max_message_mb": 3}, "ray": {"door": None}}
     service = read_service(file, flags)
     assert service.host == HostOptions(
         port=2, drain_s=2, limits=Limits(max_rows=7, max_message_bytes=3 * MIB)
     )
-    assert service.ray == RayOptions()
+    assert service.ray is None
+
+
+def test_ray_is_asked_for_by_the_file_a_flag_of_its_own_or_by_name(written):
+    models = "[models]\nartifacts = ['a']\n"
+    assert read_service(written(models + "[ray]"), {}).ray == RayOptions()
+    assert read_service(written(models), {"ray": {"replicas": 2}}).ray == RayOptions(n_replicas=2)
+    assert read_service(written(models), {"ray": {"replicas": None}}, on_ray=True).ray == RayOptions()
+    assert read_service(written(models + "[ray]\nreplicas = 2"), {}, on_ray=True).ray.n_replicas == 2
 
 
 @pytest.mark.parametrize(
