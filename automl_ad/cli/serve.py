@@ -11,7 +11,7 @@ from automl_ad.cli.search import parse_duration
 
 if TYPE_CHECKING:
     from automl_ad.rpc.options import HostOptions
-    from automl_ad.rpc.service import Service
+    from automl_ad.rpc.service_options import ServiceOptions
 
 
 def serve(
@@ -71,7 +71,7 @@ def serve(
     _run(read_service(config, given, on_ray=ray))
 
 
-def _run(service: Service) -> None:
+def _run(service: ServiceOptions) -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core would log what we report in a sentence
     from automl_ad.rpc import logs, tracing
 
@@ -83,14 +83,14 @@ def _run(service: Service) -> None:
         _serve_on_ray(service)
 
 
-def _serve_here(service: Service) -> None:
+def _serve_here(service: ServiceOptions) -> None:
     from automl_ad.rpc import host
 
     _warn_of_open_door(service.host)
     host.serve(service.models, service.host, _print_address)
 
 
-def _serve_on_ray(service: Service) -> None:
+def _serve_on_ray(service: ServiceOptions) -> None:
     from automl_ad_serve.run import run
 
     assert service.ray is not None
@@ -114,8 +114,8 @@ def _warn_of_open_door(options: HostOptions) -> None:
 
 def _warn_of_ingress() -> None:
     _warn(
-        "Ray Serve's proxy listens on all interfaces, without TLS, whatever --host says. Put the TLS terminator "
-        "of deploy/nginx before it, and a network policy or a firewall that lets only the terminator in."
+        "Ray Serve's proxy listens on all interfaces, without TLS, whatever --host says. Put the TLS "
+        "terminator of deploy/nginx before it, and a network policy that lets only the terminator in."
     )
 
 

@@ -1,4 +1,4 @@
-"""From a service file (TOML) and the flags, which win over it, to one checked Service."""
+"""From a service file (TOML) and the flags, which win over it, to one checked ServiceOptions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from automl_ad.errors import ConfigError, did_you_mean
 from automl_ad.rpc.config_sections import SECTIONS, ServiceFile
 from automl_ad.rpc.options import MIB, HostOptions, Limits, ModelSource, TLSFiles
-from automl_ad.rpc.service import LogOptions, RayOptions, Service
+from automl_ad.rpc.service_options import LogOptions, RayOptions, ServiceOptions
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -22,7 +22,7 @@ Tables = Mapping[str, Mapping[str, Any]]
 """Section -> key -> value, spelled as in a service file. None is a key that was not given."""
 
 
-def read_service(file: Path | None, flags: Tables, *, on_ray: bool = False) -> Service:
+def read_service(file: Path | None, flags: Tables, *, on_ray: bool = False) -> ServiceOptions:
     """The service that the flags describe on top of the file.
 
     It runs on Ray where the file has [ray], a flag belongs to it, or `on_ray` says so.
@@ -60,9 +60,9 @@ def _given(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if value is not None}
 
 
-def _built(tables: Tables, source: str) -> Service:
+def _built(tables: Tables, source: str) -> ServiceOptions:
     content = _parsed(tables, source)
-    return Service(
+    return ServiceOptions(
         models=_record(ModelSource, content.models.options(), source),
         host=_host(content, source),
         logs=LogOptions(**content.logs.options()),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from automl_ad.rpc.service import Door, LogFormat, Trace
+from automl_ad.rpc.service_options import Door, LogFormat, Trace
 
 AnyPath = Annotated[Path, Field(strict=False)]
 """Text in the file."""

@@ -1,4 +1,4 @@
-"""Service files: what they become, what wins over them, and the sentence for every mistake."""
+"""ServiceOptions files: what they become, what wins over them, and the sentence for every mistake."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from automl_ad.errors import ConfigError
 from automl_ad.rpc.config_file import read_service
 from automl_ad.rpc.options import MIB, HostOptions, Limits, ModelSource, TLSFiles
-from automl_ad.rpc.service import LogOptions, RayOptions, Service
+from automl_ad.rpc.service_options import LogOptions, RayOptions, ServiceOptions
 
 EXAMPLE = Path(__file__).parents[3] / "deploy" / "service.toml"
 
@@ -28,7 +28,7 @@ def written(tmp_path: Path):
 
 def test_the_example_holds_every_key_and_is_a_service():
     folder = EXAMPLE.parent
-    assert read_service(EXAMPLE, {}) == Service(
+    assert read_service(EXAMPLE, {}) == ServiceOptions(
         models=ModelSource(registry="s3://models/registry"),
         host=HostOptions(
             host="0.0.0.0",
@@ -49,7 +49,7 @@ def test_the_example_holds_every_key_and_is_a_service():
 def test_artifacts_and_defaults_are_enough(written, tmp_path):
     file = written('[models]\nartifacts = ["a", "/srv/b"]\n')
     models = ModelSource(artifacts=(tmp_path / "a", Path("/srv/b")))
-    assert read_service(file, {}) == Service(models=models)
+    assert read_service(file, {}) == ServiceOptions(models=models)
 
 
 def test_a_registry_is_a_folder_beside_the_file_unless_it_is_a_uri(written, tmp_path):
