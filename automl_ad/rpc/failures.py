@@ -1,27 +1,33 @@
-"""What a client learns of a failure: a status code and one sentence, never a traceback."""
+"""What a client learns of a failure: a code, one sentence and google.rpc details, never a traceback."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
 from uuid import uuid4
 
 import grpc
-import grpc.aio
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
 
 from automl_ad.errors import AutomlADError, DataError
-from automl_ad.rpc.models import UnknownModel
+from automl_ad.rpc.errors import BrokenModel, Forbidden, Overloaded, Unauthenticated, UnknownModel
 
 log = logging.getLogger(__name__)
 
-_CODES: dict[type[AutomlADError], grpc.StatusCode] = {
-    UnknownModel: grpc.StatusCode.NOT_FOUND,
-    DataError: grpc.StatusCode.INVALID_ARGUMENT,
-}
-_MAX_DETAILS = 2_000
-"""Characters of a message that are sent: gRPC puts them into the trailers, which hold 8 KiB."""
+DOMAIN = "automl-ad"
+REQUEST_ID = "x-request-id"
+DETAILS = "grpc-status-details-bin"
+PUSHBACK = "grpc-retry-pushback-ms"
+"""What gRPC's own retries obey: milliseconds to wait before the next attempt."""
+MAX_TEXT_BYTES = 1_000
+"""Of a sentence. It is sent three times, once with three letters a byte, in trailers that hold 8 KiB."""
+
+Metadata = tuple[tuple[str, str | bytes], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,54 +36,94 @@ class Failure:
 
     code: grpc.StatusCode
     details: str
+    trailing: Metadata
 
 
-def failure_of(error: Exception) -> Failure:
+class CallFailed(Exception):
+    """A call ended with this failure: raised by the edge, turned into a status by the host."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.details)
+        self.failure = failure
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Rule:
+    code: grpc.StatusCode
+    reason: str
+    """A word that never changes, for programs that must tell failures apart."""
+    facts: Callable[[AutomlADError, str], Iterator[Message]] = lambda _error, _text: iter(())
+
+
+def _bad_rows(_error: AutomlADError, text: str) -> Iterator[Message]:
+    violation = error_details_pb2.BadRequest.FieldViolation(field="rows", description=text)
+    yield error_details_pb2.BadRequest(field_violations=[violation])
+
+
+def _no_model(_error: AutomlADError, text: str) -> Iterator[Message]:
+    yield error_details_pb2.ResourceInfo(resource_type="automl-ad/model", description=text)
+
+
+def _come_back(error: AutomlADError, _text: str) -> Iterator[Message]:
+    if isinstance(error, Overloaded) and error.retry_after_s is not None:
+        delay = Duration()
+        delay.FromTimedelta(timedelta(seconds=error.retry_after_s))
+        yield error_details_pb2.RetryInfo(retry_delay=delay)
+
+
+_RULES: dict[type[Exception], _Rule] = {
+    Unauthenticated: _Rule(code=grpc.StatusCode.UNAUTHENTICATED, reason="TOKEN_REFUSED"),
+    Forbidden: _Rule(code=grpc.StatusCode.PERMISSION_DENIED, reason="MODEL_FORBIDDEN"),
+    UnknownModel: _Rule(code=grpc.StatusCode.NOT_FOUND, reason="MODEL_UNKNOWN", facts=_no_model),
+    BrokenModel: _Rule(code=grpc.StatusCode.FAILED_PRECONDITION, reason="MODEL_BROKEN", facts=_no_model),
+    Overloaded: _Rule(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED", facts=_come_back),
+    DataError: _Rule(code=grpc.StatusCode.INVALID_ARGUMENT, reason="ROWS_REFUSED", facts=_bad_rows),
+}
+_BUG = _Rule(code=grpc.StatusCode.INTERNAL, reason="INTERNAL")
+
+
+def failure_of(error: Exception, request_id: str) -> Failure:
     """The status for an error: the sentence of a user's mistake, only an id for anything else.
 
     What is behind the id is written to the log, so that support can find it and a client cannot.
     """
-    for kind, code in _CODES.items():
+    for kind, rule in _RULES.items():
         if isinstance(error, kind):
-            return Failure(code=code, details=_one_line(error)[:_MAX_DETAILS])
+            assert isinstance(error, AutomlADError)
+            return _failure(rule, error, _cut(_one_line(error)), request_id)
     incident = uuid4().hex[:12]
     log.error("request failed, incident %s", incident, exc_info=error)
+    text = f"internal error, incident {incident}: see the server's log"
+    return _failure(_BUG, AutomlADError(text), text, request_id)
+
+
+def _failure(rule: _Rule, error: AutomlADError, text: str, request_id: str) -> Failure:
+    status = status_pb2.Status(code=rule.code.value[0], message=text)
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=rule.reason, domain=DOMAIN))
+    status.details.add().Pack(error_details_pb2.RequestInfo(request_id=request_id))
+    for fact in rule.facts(error, text):
+        status.details.add().Pack(fact)
     return Failure(
-        code=grpc.StatusCode.INTERNAL, details=f"internal error, incident {incident}: see the server's log"
+        code=rule.code,
+        details=text,
+        trailing=((REQUEST_ID, request_id), (DETAILS, status.SerializeToString()), *_pushback(error)),
     )
 
 
-class FailureInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Ends a unary call that raised with the status of `failure_of`: where errors meet gRPC."""
-
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
-        """The method's handler, wrapped."""
-        handler = await continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
-            return handler
-        return grpc.unary_unary_rpc_method_handler(
-            _guarded(handler.unary_unary),
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
-
-
-def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
-    async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        try:
-            return await method(request, context)
-        except grpc.aio.AbortError:
-            raise  # the method chose its status itself
-        except Exception as error:  # noqa: BLE001  the RPC edge
-            failure = failure_of(error)
-            await context.abort(failure.code, failure.details)
-
-    return answer
+def _pushback(error: AutomlADError) -> Metadata:
+    if isinstance(error, Overloaded) and error.retry_after_s is not None:
+        return ((PUSHBACK, str(math.ceil(1e3 * error.retry_after_s))),)
+    return ()
 
 
 def _one_line(error: AutomlADError) -> str:
     return f"{error.message}; {error.hint}" if error.hint else error.message
+
+
+def _cut(text: str) -> str:
+    """The text in at most MAX_TEXT_BYTES of UTF-8, whole letters.
+
+    >>> len(_cut("é" * 2_000).encode())
+    1000
+    """
+    return text.encode(errors="replace")[:MAX_TEXT_BYTES].decode(errors="ignore")

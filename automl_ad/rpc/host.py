@@ -1,12 +1,11 @@
-"""The gRPC server on grpc.aio: our service, Open Inference, health and reflection over loaded scorers."""
+"""The gRPC server on grpc.aio: our service, Open Inference, health and reflection over the models."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import grpc.aio
@@ -15,16 +14,24 @@ from grpc_health.v1.health import aio as health_aio  # type: ignore[attr-defined
 from grpc_reflection.v1alpha import reflection
 
 from automl_ad.errors import ConfigError
-from automl_ad.rpc.failures import FailureInterceptor
+from automl_ad.rpc.binding import check_binding, wants_reflection
+from automl_ad.rpc.calls import Edge
+from automl_ad.rpc.channel_limits import channel_options
+from automl_ad.rpc.engine import Engine
 from automl_ad.rpc.inference_servicer import InferenceServicer
-from automl_ad.rpc.models import Limits, Models
+from automl_ad.rpc.interceptor import EdgeInterceptor
+from automl_ad.rpc.keys import Keys
+from automl_ad.rpc.metrics import Metrics, serve_page
 from automl_ad.rpc.oip import open_inference_grpc_pb2, open_inference_grpc_pb2_grpc
+from automl_ad.rpc.options import HostOptions
 from automl_ad.rpc.scoring_servicer import ScoringServicer
+from automl_ad.rpc.backend import Backend
+from automl_ad.rpc.tls import server_credentials
 from automl_ad.rpc.v1 import scoring_pb2, scoring_pb2_grpc
-from automl_ad.rpc.workers import Workers
 
 if TYPE_CHECKING:
-    from automl_ad.artifact import Scorer
+    from automl_ad.rpc.metrics import Page
+    from automl_ad.rpc.models import Models
 
 log = logging.getLogger(__name__)
 
@@ -34,87 +41,84 @@ SERVICES = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HostOptions:
-    """Where and how to listen."""
-
-    host: str = "127.0.0.1"
-    port: int = 9000
-    """0 takes a free one."""
-    limits: Limits = field(default_factory=Limits)
-    has_reflection: bool = True
-    shares_port: bool = False
-    """SO_REUSEPORT: several processes listen on one port and the kernel spreads the connections."""
-    drain_s: float = 10.0
-    """How long a stopping server lets running calls finish."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65_535:
-            raise ConfigError(f"--port must be in [0, 65535], got {self.port}")
-
-
 class Host:
-    """One running server. It belongs to the event loop that started it."""
+    """One running server. It belongs to the event loop that made it."""
 
-    def __init__(self, scorers: Iterable[Scorer], options: HostOptions) -> None:
+    def __init__(self, models: Models, options: HostOptions, metrics: Metrics) -> None:
+        """Raises ConfigError where the options would expose the models."""
+        check_binding(options)
         self.options = options
         self.address = ""
         """host:port once started."""
-        self._workers = Workers()
+        self.metrics_address = ""
+        """host:port of the Prometheus page, if there is one."""
+        self.engine = Engine(options.limits, metrics)
+        self._models = models
+        self._metrics = metrics
         self._health = health_aio.HealthServicer()
-        self._server = _server(Models(scorers), options, self._workers, self._health)
+        self._page: Page | None = None
+        keys = None if options.keys is None else Keys(options.keys)
+        backend = Backend(models=models, engine=self.engine, limits=options.limits)
+        self._server = _server(backend, Edge(metrics, keys), options, self._health)
 
     async def start(self) -> None:
-        """Listen. Raises ConfigError when the address cannot be bound."""
+        """Load the models and listen. Raises ConfigError, and what the models raise."""
+        await self._models.start()
         self.address = _bind(self._server, self.options)
+        if self.options.metrics_port is not None:
+            self._page = serve_page(self._metrics, self.options.host, self.options.metrics_port)
+            self.metrics_address = f"{self.options.host}:{self._page.port}"
         await self._server.start()
-        for service in SERVICES:
+        for service in ("", *SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self) -> None:
         """Tell health checks, refuse new calls, let running ones finish for `drain_s`, then end the rest."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(self.options.drain_s)
-        self._workers.close()
+        await self._models.stop()
+        self.engine.close()
+        if self._page is not None:
+            self._page.close()
 
 
-def serve(scorers: Iterable[Scorer], options: HostOptions, on_listening: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT, drain, and return. `on_listening` is told the bound address."""
-    asyncio.run(_serve(scorers, options, on_listening))
+def serve(
+    models: Models, options: HostOptions, metrics: Metrics, on_listening: Callable[[Host], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT, drain, and return. `on_listening` is told once calls are answered."""
+    asyncio.run(_serve(models, options, metrics, on_listening))
 
 
 async def _serve(
-    scorers: Iterable[Scorer], options: HostOptions, on_listening: Callable[[str], None]
+    models: Models, options: HostOptions, metrics: Metrics, on_listening: Callable[[Host], None]
 ) -> None:
-    host = Host(scorers, options)
+    host = Host(models, options, metrics)
     await host.start()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    on_listening(host.address)
+    on_listening(host)
     await stopped.wait()
     log.info("draining for at most %g s", options.drain_s)
     await host.stop()
 
 
 def _server(
-    models: Models, options: HostOptions, workers: Workers, health_servicer: health_aio.HealthServicer
+    backend: Backend, edge: Edge, options: HostOptions, health_servicer: health_aio.HealthServicer
 ) -> grpc.aio.Server:
-    n_bytes = options.limits.max_message_bytes
     server = grpc.aio.server(
-        interceptors=[FailureInterceptor()],
+        interceptors=[EdgeInterceptor(edge, SERVICES)],
         options=[
-            ("grpc.max_receive_message_length", n_bytes),
-            ("grpc.max_send_message_length", n_bytes),
+            *channel_options(options.limits),
             ("grpc.so_reuseport", int(options.shares_port)),
         ],
     )
-    scoring = ScoringServicer(models, options.limits, workers)
-    scoring_pb2_grpc.add_ScoringServiceServicer_to_server(scoring, server)
-    inference = InferenceServicer(models, options.limits, workers)
-    open_inference_grpc_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(inference, server)
+    scoring_pb2_grpc.add_ScoringServiceServicer_to_server(ScoringServicer(backend), server)
+    open_inference_grpc_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
+        InferenceServicer(backend), server
+    )
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    if options.has_reflection:
+    if wants_reflection(options):
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     return server
 
@@ -123,7 +127,10 @@ def _bind(server: grpc.aio.Server, options: HostOptions) -> str:
     host = f"[{options.host}]" if ":" in options.host else options.host
     wanted = f"{host}:{options.port}"
     try:
-        port = server.add_insecure_port(wanted)
+        if options.tls is None:
+            port = server.add_insecure_port(wanted)
+        else:
+            port = server.add_secure_port(wanted, server_credentials(options.tls))
     except RuntimeError:
         raise ConfigError(
             f"{wanted} cannot be bound: the port is in use, or the host is not an address of this machine",

@@ -3,53 +3,49 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
 
 from automl_ad.rpc import tensors
-from automl_ad.rpc.models import Limits, Models, UnknownModel
+from automl_ad.rpc.calls import Call
+from automl_ad.rpc.errors import BrokenModel, UnknownModel
 from automl_ad.rpc.oip import open_inference_grpc_pb2 as pb
 from automl_ad.rpc.oip import open_inference_grpc_pb2_grpc
-from automl_ad.rpc.workers import Workers
+from automl_ad.rpc.backend import Backend
 
 
 class InferenceServicer(open_inference_grpc_pb2_grpc.GRPCInferenceServiceServicer):
-    """Raises AutomlADError; the host turns it into a status. Models are loaded before the server listens."""
+    """Methods take a `Call` in place of gRPC's context and raise AutomlADError: `Edge` makes it a status."""
 
-    def __init__(self, models: Models, limits: Limits, workers: Workers) -> None:
-        self._models = models
-        self._max_rows = limits.max_rows
-        self._workers = workers
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
-    async def ServerLive(self, request: pb.ServerLiveRequest, context: Any) -> pb.ServerLiveResponse:
+    async def ServerLive(self, request: pb.ServerLiveRequest, call: Call) -> pb.ServerLiveResponse:
         """Whether the server can take requests at all."""
-        del request, context
+        del request, call
         return pb.ServerLiveResponse(live=True)
 
-    async def ServerReady(self, request: pb.ServerReadyRequest, context: Any) -> pb.ServerReadyResponse:
-        """Whether the server is ready to infer."""
-        del request, context
+    async def ServerReady(self, request: pb.ServerReadyRequest, call: Call) -> pb.ServerReadyResponse:
+        """Whether the server is ready to infer: it answers only once its models are loaded."""
+        del request, call
         return pb.ServerReadyResponse(ready=True)
 
-    async def ModelReady(self, request: pb.ModelReadyRequest, context: Any) -> pb.ModelReadyResponse:
-        """Whether a model is served; an unknown one is not ready, which is no error."""
-        del context
+    async def ModelReady(self, request: pb.ModelReadyRequest, call: Call) -> pb.ModelReadyResponse:
+        """Whether a model is served; one that is unknown or broken is not ready, which is no error."""
         try:
-            self._models.find(request.name, request.version)
-        except UnknownModel:
+            await self._backend.scorer(request.name, request.version, call)
+        except (UnknownModel, BrokenModel):
             return pb.ModelReadyResponse(ready=False)
         return pb.ModelReadyResponse(ready=True)
 
     async def ServerMetadata(
-        self, request: pb.ServerMetadataRequest, context: Any
+        self, request: pb.ServerMetadataRequest, call: Call
     ) -> pb.ServerMetadataResponse:
         """Name and version of the server."""
-        del request, context
+        del request, call
         return pb.ServerMetadataResponse(name="automl-ad", version=version("automl-ad"))
 
-    async def ModelMetadata(self, request: pb.ModelMetadataRequest, context: Any) -> pb.ModelMetadataResponse:
+    async def ModelMetadata(self, request: pb.ModelMetadataRequest, call: Call) -> pb.ModelMetadataResponse:
         """Inputs and outputs of a model."""
-        del context
-        scorer = self._models.find(request.name, request.version)
+        scorer = await self._backend.scorer(request.name, request.version, call)
         return pb.ModelMetadataResponse(
             name=scorer.name,
             versions=[scorer.version],
@@ -58,13 +54,13 @@ class InferenceServicer(open_inference_grpc_pb2_grpc.GRPCInferenceServiceService
             outputs=tensors.output_metadata(),
         )
 
-    async def ModelInfer(self, request: pb.ModelInferRequest, context: Any) -> pb.ModelInferResponse:
+    async def ModelInfer(self, request: pb.ModelInferRequest, call: Call) -> pb.ModelInferResponse:
         """Scores the rows of the tensors."""
-        del context
-        return await self._workers.run(self._infer, request)
-
-    def _infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
-        scorer = self._models.find(request.model_name, request.model_version)
         outputs = tensors.wanted_outputs(request)
-        rows = tensors.rows_of(request, scorer.schema, self._max_rows)
-        return tensors.infer_response(scorer.score(rows), request, outputs)
+        return await self._backend.score(
+            request,
+            call,
+            model=(request.model_name, request.model_version),
+            decode=tensors.rows_of,
+            encode=lambda scores: tensors.infer_response(scores, request, outputs),
+        )

@@ -1,34 +1,44 @@
-"""The models of one server: found by name and version, the only one by no name at all."""
+"""The models of one service: found by name and version, the only one by no name at all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
-from automl_ad.errors import AutomlADError, ConfigError, did_you_mean
+from automl_ad.errors import ConfigError, did_you_mean
+from automl_ad.rpc.errors import UnknownModel
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer
 
-MIB = 1024 * 1024
+
+class Models(Protocol):
+    """What a service serves. `find` never waits, so that the usual call costs a look into a dict."""
+
+    def find(self, name: str, version: str) -> Scorer | None:
+        """The model if it is in memory; None: `load` must be asked. Empty strings leave the choice to it.
+
+        Raises UnknownModel with what there is.
+        """
+
+    async def load(self, name: str, version: str) -> Scorer:
+        """The model, brought into memory if need be. Raises UnknownModel and BrokenModel."""
+
+    async def served(self) -> Sequence[Scorer]:
+        """What is served to those who name no version, sorted by name."""
+
+    def aliases(self, scorer: Scorer) -> Sequence[str]:
+        """Names of this version, such as `champion`."""
+
+    async def start(self) -> None:
+        """Make ready to serve, and follow changes from now on. Raises ConfigError and ArtifactError."""
+
+    async def stop(self) -> None:
+        """Follow no more changes."""
 
 
-class UnknownModel(AutomlADError, LookupError):
-    """No model of that name or version is served (gRPC: NOT_FOUND)."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """What one request may be at most."""
-
-    max_message_bytes: int = 64 * MIB
-    max_rows: int = 65_536
-    """50 MiB of 100 double features. Bounds the time of one request, which nothing can interrupt."""
-
-
-class Models:
-    """The scorers of a server, fixed at start."""
+class FixedModels:
+    """Scorers that were loaded before the service started."""
 
     def __init__(self, scorers: Iterable[Scorer]) -> None:
         """Raises ConfigError when there is none, or two of one name."""
@@ -41,16 +51,9 @@ class Models:
             twice = next(name for name in names if names.count(name) > 1)
             raise ConfigError(f"models of one server must have different names, got {twice!r} twice")
 
-    def __iter__(self) -> Iterator[Scorer]:
-        """Sorted by name."""
-        return iter(self._by_name.values())
-
     def find(self, name: str, version: str) -> Scorer:
-        """The model of that name and version; empty strings leave the choice to the server.
-
-        Raises UnknownModel with what there is.
-        """
-        scorer = self._named(name)
+        """The model of that name and version. Raises UnknownModel."""
+        scorer = self._by_name[the_name(name, self._by_name)]
         if version not in ("", scorer.version):
             raise UnknownModel(
                 f"model {scorer.name!r} is served in version {scorer.version!r}, got version {version!r}",
@@ -58,14 +61,35 @@ class Models:
             )
         return scorer
 
-    def _named(self, name: str) -> Scorer:
-        if not name and len(self._by_name) == 1:
-            return next(iter(self._by_name.values()))
-        if not name:
-            raise UnknownModel("a request must name a model where several are served", self._served())
-        if name not in self._by_name:
-            raise UnknownModel(f"no model is called {name!r}", did_you_mean(name, self._by_name))
-        return self._by_name[name]
+    async def load(self, name: str, version: str) -> Scorer:
+        """The same: all are in memory."""
+        return self.find(name, version)
 
-    def _served(self) -> str:
-        return "served: " + ", ".join(self._by_name)
+    async def served(self) -> Sequence[Scorer]:
+        """All."""
+        return list(self._by_name.values())
+
+    def aliases(self, scorer: Scorer) -> Sequence[str]:
+        """None: only a registry has aliases."""
+        del scorer
+        return ()
+
+    async def start(self) -> None:
+        """Nothing to do."""
+
+    async def stop(self) -> None:
+        """Nothing to do."""
+
+
+def the_name(name: str, known: Iterable[str]) -> str:
+    """The name of the model that a request means. Raises UnknownModel with what there is."""
+    names = list(known)
+    if name in names:
+        return name
+    if name:
+        raise UnknownModel(f"no model is called {name!r}", did_you_mean(name, names))
+    if len(names) == 1:
+        return names[0]
+    raise UnknownModel(
+        "a request must name a model where several are served", "served: " + ", ".join(names[:20])
+    )

@@ -66,7 +66,8 @@ class ModelSource:
             )
         if self.max_loaded < 1 or self.poll_s <= 0:
             raise ConfigError(
-                f"max_loaded must be at least 1 and poll_s positive, got {self.max_loaded} and {self.poll_s:g}"
+                f"max_loaded must be at least 1 and poll_s positive, got {self.max_loaded} "
+                f"and {self.poll_s:g}"
             )
 
 

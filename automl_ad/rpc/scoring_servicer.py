@@ -1,36 +1,101 @@
-"""automl_ad.rpc.v1.ScoringService over the scorers: decode, score, encode."""
+"""automl_ad.rpc.v1.ScoringService: which model, decode, score, encode."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
+from automl_ad.artifact.explaining import explain
+from automl_ad.errors import AutomlADError, RowsError
 from automl_ad.rpc import codec
-from automl_ad.rpc.models import Limits, Models
+from automl_ad.rpc.calls import Call
+from automl_ad.rpc.backend import Backend
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 from automl_ad.rpc.v1 import scoring_pb2_grpc
-from automl_ad.rpc.workers import Workers
+
+if TYPE_CHECKING:
+    from automl_ad.artifact import Scorer
 
 
 class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
-    """Raises AutomlADError; the host turns it into a status."""
+    """Methods take a `Call` in place of gRPC's context and raise AutomlADError: `Edge` makes it a status."""
 
-    def __init__(self, models: Models, limits: Limits, workers: Workers) -> None:
-        self._models = models
-        self._max_rows = limits.max_rows
-        self._workers = workers
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
-    async def Score(self, request: pb.ScoreRequest, context: Any) -> pb.ScoreResponse:
+    async def Score(self, request: pb.ScoreRequest, call: Call) -> pb.ScoreResponse:
         """Scores every row of the request."""
-        del context
-        return await self._workers.run(self._score, request)
-
-    async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
-        """Lists the models with what they expect."""
-        del request, context
-        return pb.ListModelsResponse(
-            models=[codec.model_of(scorer, self._max_rows) for scorer in self._models]
+        return await self._backend.score(
+            request,
+            call,
+            model=(request.model, request.model_version),
+            decode=codec.rows_of,
+            encode=codec.score_response,
         )
 
-    def _score(self, request: pb.ScoreRequest) -> pb.ScoreResponse:
-        scorer = self._models.find(request.model, request.model_version)
-        return codec.score_response(scorer.score(codec.rows_of(request, scorer.schema, self._max_rows)))
+    async def ScoreStream(
+        self, requests: AsyncIterator[pb.ScoreStreamRequest], call: Call
+    ) -> AsyncIterator[pb.ScoreStreamResponse]:
+        """Scores chunk after chunk, all with the version that the first one found."""
+        scorer: Scorer | None = None
+        index = 0
+        async for request in requests:
+            try:
+                if scorer is None:
+                    wanted = request.chunk
+                    scorer = await self._backend.scorer(wanted.model, wanted.model_version, call)
+                _require_same_model(request.chunk, wanted)
+                scores = await self._chunk(scorer, request.chunk, call)
+            except AutomlADError as error:
+                error.message = f"chunk {index}: {error.message}"
+                raise
+            yield pb.ScoreStreamResponse(index=index, scores=scores)
+            index += 1
+
+    async def Explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
+        """Says what each feature contributes to the score of each row."""
+        rows, engine = request.rows, self._backend.engine
+        with engine.gate.entered():
+            scorer = await self._backend.scorer(rows.model, rows.model_version, call)
+            response = await engine.alone(lambda: self._explained(scorer, rows))
+        call.n_rows = len(response.explanations)
+        return response
+
+    async def ListModels(self, request: pb.ListModelsRequest, call: Call) -> pb.ListModelsResponse:
+        """Lists the models that the caller may use, with what they expect."""
+        del request
+        served = [
+            scorer for scorer in await self._backend.models.served() if call.caller.may_use(scorer.name)
+        ]
+        limits = self._backend.limits
+        return pb.ListModelsResponse(models=[codec.model_of(scorer, limits) for scorer in served])
+
+    async def GetModel(self, request: pb.GetModelRequest, call: Call) -> pb.GetModelResponse:
+        """Says everything about one model."""
+        scorer = await self._backend.scorer(request.model, request.model_version, call)
+        return codec.details_of(scorer, self._backend.models.aliases(scorer), self._backend.limits)
+
+    async def _chunk(self, scorer: Scorer, chunk: pb.ScoreRequest, call: Call) -> pb.ScoreResponse:
+        engine = self._backend.engine
+        async with engine.gate.waited():
+            return await engine.score(scorer, chunk, call, decode=codec.rows_of, encode=codec.score_response)
+
+    def _explained(self, scorer: Scorer, request: pb.ScoreRequest) -> pb.ExplainResponse:
+        limits = self._backend.limits
+        rows = codec.rows_of(request, scorer, limits)
+        if len(rows) > limits.max_explained_rows:
+            raise RowsError(
+                f"at most {limits.max_explained_rows} rows can be explained at a time, got {len(rows)}",
+                "split the rows over several requests",
+            )
+        return codec.explain_response(explain(scorer, rows), scorer)
+
+
+def _require_same_model(chunk: pb.ScoreRequest, first: pb.ScoreRequest) -> None:
+    is_same = chunk.model in ("", first.model) and chunk.model_version in ("", first.model_version)
+    if not is_same:
+        raise RowsError(
+            f"a stream has one model, {first.model!r} in version {first.model_version!r}, got "
+            f"{chunk.model!r} in version {chunk.model_version!r}",
+            "open a stream for each model",
+        )

@@ -1,0 +1,151 @@
+"""One call, whichever host it came through: who calls, what it was about, and how it ends.
+
+Every method of our services runs through an `Edge`, on grpc.aio and on Ray Serve alike: token, request id,
+span, metrics, one line of log, failures as statuses. Methods are handed a `Call` in place of gRPC's context.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from uuid import uuid4
+
+import grpc
+
+from automl_ad.rpc import logs, tracing
+from automl_ad.rpc.errors import Forbidden
+from automl_ad.rpc.failures import REQUEST_ID, CallFailed, failure_of
+from automl_ad.rpc.keys import ANYONE, Caller, Keys
+
+if TYPE_CHECKING:
+    from automl_ad.artifact import Scorer
+    from automl_ad.rpc.metrics import Metrics
+
+Response = TypeVar("Response")
+
+OPEN_METHODS = frozenset(
+    {
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+        "/grpc.health.v1.Health/List",
+        "/inference.GRPCInferenceService/ServerLive",
+        "/inference.GRPCInferenceService/ServerReady",
+    }
+)
+"""What a probe asks: needs no token."""
+_SAFE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_OK = grpc.StatusCode.OK.name
+
+
+class Context(Protocol):
+    """What the contexts of both hosts can do."""
+
+    def invocation_metadata(self) -> Iterable[tuple[str, str | bytes]] | None:
+        """What the client sent beside the request."""
+
+    def peer(self) -> str:
+        """Where the client is."""
+
+    def set_trailing_metadata(self, trailing_metadata: Any) -> None:
+        """What is sent after the answer."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Call:
+    """One call. The service notes what it was about as it finds out."""
+
+    method: str
+    """/package.Service/Method"""
+    request_id: str
+    peer: str = ""
+    caller: Caller = field(default=ANYONE)
+    model: str = ""
+    version: str = ""
+    n_rows: int = 0
+
+    def require(self, model: str) -> None:
+        """Raise Forbidden unless the caller may use the model. Says the same of models that do not exist."""
+        if not self.caller.may_use(model):
+            raise Forbidden(
+                f"{self.caller.name!r} may not use model {model!r}", "ask for a token of this model"
+            )
+
+    def found(self, scorer: Scorer) -> None:
+        """Note which model answers. Raises Forbidden."""
+        self.require(scorer.name)
+        self.model, self.version = scorer.name, scorer.version
+
+
+class Edge:
+    """Where calls enter and leave: the same for every host."""
+
+    def __init__(self, metrics: Metrics, keys: Keys | None = None) -> None:
+        self._metrics = metrics
+        self._keys = keys
+
+    async def answer(
+        self,
+        method: str,
+        handler: Callable[[Any, Call], Awaitable[Response]],
+        request: Any,
+        context: Context,
+    ) -> Response:
+        """The handler's answer. Raises CallFailed."""
+        with self._entered(method, context) as call:
+            return await handler(request, call)
+
+    async def answers(
+        self,
+        method: str,
+        handler: Callable[[Any, Call], AsyncIterator[Response]],
+        requests: Any,
+        context: Context,
+    ) -> AsyncIterator[Response]:
+        """The handler's answers, one by one. Raises CallFailed."""
+        with self._entered(method, context) as call:
+            async for response in handler(requests, call):
+                yield response
+
+    def check_token(self, method: str, metadata: dict[str, str | bytes]) -> Caller:
+        """Who calls. Raises Unauthenticated."""
+        if self._keys is None or method in OPEN_METHODS:
+            return ANYONE
+        authorization = metadata.get("authorization")
+        return self._keys.caller_of(authorization if isinstance(authorization, str) else None)
+
+    @contextmanager
+    def _entered(self, method: str, context: Context) -> Iterator[Call]:
+        metadata = dict(context.invocation_metadata() or ())
+        call = Call(method=method, request_id=_request_id(metadata), peer=context.peer())
+        context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
+        self._metrics.call_began(method)
+        started, code = time.perf_counter(), _OK
+        try:
+            with tracing.call_span(method, metadata) as span:
+                try:
+                    call.caller = self.check_token(method, metadata)
+                    yield call
+                except (asyncio.CancelledError, GeneratorExit):
+                    code = grpc.StatusCode.CANCELLED.name  # the client left, or its deadline passed
+                    raise
+                except Exception as error:  # noqa: BLE001  the RPC edge
+                    failure = failure_of(error, call.request_id)
+                    code = failure.code.name
+                    raise CallFailed(failure) from None
+                finally:
+                    tracing.describe(span, call, code)
+        finally:
+            seconds = time.perf_counter() - started
+            self._metrics.call_ended(method, code, call.model, call.version, seconds)
+            logs.log_call(call, code, seconds)
+
+
+def _request_id(metadata: dict[str, str | bytes]) -> str:
+    """The client's own, if it is harmless in a log; else a new one."""
+    given = metadata.get(REQUEST_ID)
+    return given if isinstance(given, str) and _SAFE_ID.fullmatch(given) else uuid4().hex

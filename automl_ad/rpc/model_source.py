@@ -1,0 +1,28 @@
+"""From where the models are to models that can be served."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from automl_ad.artifact import Scorer
+from automl_ad.artifact.registry import Registry
+from automl_ad.rpc.live_models import LiveModels
+from automl_ad.rpc.metrics import Metrics
+from automl_ad.rpc.models import FixedModels, Models
+from automl_ad.rpc.options import ModelSource
+
+
+def open_models(source: ModelSource, metrics: Metrics) -> Models:
+    """The models of the source; artifacts are loaded here, a registry by `start`.
+
+    Raises ArtifactError, and ConfigError where two artifacts have one name.
+    """
+    if source.registry is not None:
+        return LiveModels(Registry.open(source.registry), source, metrics)
+    scorers = []
+    for path in source.artifacts:
+        started = perf_counter()
+        scorer = Scorer.load(path, device=source.device)
+        metrics.model_loaded(scorer.name, scorer.version, perf_counter() - started)
+        scorers.append(scorer)
+    return FixedModels(scorers)
