@@ -1,54 +1,75 @@
-"""What both servicers stand on: models, the engine that scores, and what a request may be at most."""
+"""One service in full: its models, how it listens and logs, and whether it runs on Ray. Plain records."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import Literal
 
-from automl_ad.rpc.calls import Call
-from automl_ad.rpc.engine import Engine, Request, Response
-from automl_ad.rpc.errors import UnknownModel
-from automl_ad.rpc.models import Models
-from automl_ad.rpc.options import Limits
-from automl_ad.rpc.rows import Rows
+from automl_ad.errors import ConfigError
+from automl_ad.rpc.options import HostOptions, ModelSource
 
-if TYPE_CHECKING:
-    from automl_ad.artifact import Scorer
-    from automl_ad.results import AnomalyScores
+Door = Literal["direct", "ingress"]
+LogFormat = Literal["text", "json"]
+Trace = Literal["none", "console", "otlp"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogOptions:
+    """What leaves the process beside answers."""
+
+    format: LogFormat = "text"
+    trace: Trace = "none"
+    """Where spans go: nowhere, to stderr, or to an OpenTelemetry collector (its own variables say which)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RayOptions:
+    """How many replicas answer on Ray Serve, where, and behind which door."""
+
+    door: Door = "direct"
+    """`direct`: replicas listen themselves; `ingress`: Serve's own gRPC proxy."""
+    address: str | None = None
+    """None starts a private Ray; `auto` or HOST:PORT joins a cluster, whose nodes need the models too."""
+    n_replicas: int = 1
+    """Replicas that always run."""
+    max_replicas: int | None = None
+    """Most replicas under load; None: `n_replicas`, whatever the load."""
+    target_calls: float = 8.0
+    """Calls in progress that one replica should have, on average, before another one is started."""
+    upscale_delay_s: float = 30.0
+    """How long the load must be too high."""
+    downscale_delay_s: float = 300.0
+    """How long it must be low enough for one replica fewer: models take seconds to load again."""
+    cpus_per_replica: float = 1.0
+    gpus_per_replica: float = 0.0
+    """A fraction lets replicas share a GPU."""
+    max_per_node: int | None = None
+    """Most replicas of one node; 1 spreads them over the nodes."""
+    call_timeout_s: float = 60.0
+    """Ingress only: when the proxy gives up a call. Serve does not tell replicas the client's deadline."""
+
+    def __post_init__(self) -> None:
+        most = self.n_replicas if self.max_replicas is None else self.max_replicas
+        if not 1 <= self.n_replicas <= most:
+            raise ConfigError(
+                "replicas must be at least 1 and at most max_replicas, "
+                f"got replicas={self.n_replicas} and max_replicas={self.max_replicas}"
+            )
+        for name in ("target_calls", "upscale_delay_s", "downscale_delay_s", "call_timeout_s"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} must be positive, got {getattr(self, name):g}")
+        if self.cpus_per_replica < 0 or self.gpus_per_replica < 0:
+            raise ConfigError(
+                "a replica must ask for no negative share of a machine, "
+                f"got {self.cpus_per_replica:g} CPUs and {self.gpus_per_replica:g} GPUs"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceOptions:
-    """One service. Belongs to the event loop of its engine."""
+    """What `automl-ad serve` runs. `ray` None: this process answers."""
 
-    models: Models
-    engine: Engine
-    limits: Limits
-
-    async def scorer(self, name: str, version: str, call: Call) -> Scorer:
-        """The model that a request means. Raises UnknownModel, BrokenModel, and Forbidden."""
-        if name:
-            call.require(name)
-        try:
-            scorer = self.models.find(name, version) or await self.models.load(name, version)
-        except UnknownModel as error:
-            if call.caller.models is None:
-                raise
-            raise UnknownModel(error.message) from None  # the hint may name models of others
-        call.found(scorer)
-        return scorer
-
-    async def score(
-        self,
-        request: Request,
-        call: Call,
-        *,
-        model: tuple[str, str],
-        decode: Callable[[Request, Scorer, Limits], Rows],
-        encode: Callable[[AnomalyScores], Response],
-    ) -> Response:
-        """The answer to one request of rows. Raises Overloaded, RowsError, and what `scorer` raises."""
-        with self.engine.gate.entered():
-            scorer = await self.scorer(*model, call)
-            return await self.engine.score(scorer, request, call, decode=decode, encode=encode)
+    models: ModelSource
+    host: HostOptions = field(default_factory=HostOptions)
+    logs: LogOptions = field(default_factory=LogOptions)
+    ray: RayOptions | None = None
