@@ -221,6 +221,8 @@ class AnomalyScores:
     threshold: float
     model: str
     version: str
+    row_threshold: npt.NDArray[np.float64] | None = None
+    """[M], what each row was held against; None where `threshold` was used for all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

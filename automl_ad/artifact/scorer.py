@@ -31,23 +31,26 @@ Rows: TypeAlias = pa.Table | pa.RecordBatch | npt.NDArray[Any] | Mapping[str, Se
 class Scorer:
     """An artifact, ready to score. Holds no state of a call, so that threads may share it."""
 
-    def __init__(self, manifest: Manifest, model: Model) -> None:
+    def __init__(self, manifest: Manifest, model: Model, *, name: str | None = None) -> None:
         self._manifest = manifest
+        self._name = manifest.name if name is None else name
         self._model = model
         self._panel_ascending_N = np.sort(model.panel_scores)
 
     @classmethod
-    def load(cls, path: str | Path, *, device: str = "cpu", check_golden: bool = True) -> Self:
+    def load(
+        cls, path: str | Path, *, device: str = "cpu", check_golden: bool = True, name: str | None = None
+    ) -> Self:
         """The artifact in the folder `path`, checked; `check_golden` scores 32 rows whose scores are known.
 
-        Executes no code of the folder. Raises ArtifactError, and ConfigError for an unknown device.
+        `name` is what a registry calls the model; without it, the manifest's name counts. Executes no code of the folder. Raises ArtifactError, and ConfigError for an unknown device.
         """
         _require_device(device)
         manifest, model = load_artifact(Path(path), device=device)
         golden = read_recorded(Path(path), GOLDEN, manifest.files[GOLDEN])
         if check_golden:
             _check_golden(model, golden, Path(path) / GOLDEN)
-        return cls(manifest, model)
+        return cls(manifest, model, name=name)
 
     @property
     def manifest(self) -> Manifest:
@@ -56,8 +59,8 @@ class Scorer:
 
     @property
     def name(self) -> str:
-        """Name of the model."""
-        return self._manifest.name
+        """Name of the model: the registry's, else the manifest's."""
+        return self._name
 
     @property
     def version(self) -> str:
@@ -68,6 +71,11 @@ class Scorer:
     def schema(self) -> Schema:
         """What a row must look like."""
         return self._model.preprocessor.schema
+
+    @property
+    def panel_percentiles(self) -> npt.NDArray[np.float64]:
+        """[N] ascending, of the panel itself: what percentiles look like on the data of the search."""
+        return self._percentiles(self._panel_ascending_N)
 
     @property
     def n_encoded(self) -> int:
@@ -84,18 +92,22 @@ class Scorer:
         if isinstance(rows, Mapping):
             rows = _table_of(rows)
         scores_M = scores_of(self._model, rows)
-        below_M = np.searchsorted(self._panel_ascending_N, scores_M, side="right")
         threshold = self._manifest.threshold
         is_named = not isinstance(rows, np.ndarray)
         against_M = row_thresholds(threshold, rows) if is_named else threshold.value
         return AnomalyScores(
             anomaly_score=scores_M,
-            percentile=100.0 * below_M.astype(np.float64) / len(self._panel_ascending_N),
+            percentile=self._percentiles(scores_M),
             is_anomaly=scores_M > against_M,
             threshold=threshold.value,
             model=self.name,
             version=self.version,
+            row_threshold=against_M if isinstance(against_M, np.ndarray) else None,
         )
+
+    def _percentiles(self, scores_M: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        below_M = np.searchsorted(self._panel_ascending_N, scores_M, side="right")
+        return np.asarray(100.0 * below_M.astype(np.float64) / len(self._panel_ascending_N))
 
 
 def scores_of(model: Model, rows: Rows) -> npt.NDArray[np.float64]:

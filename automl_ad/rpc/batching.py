@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -22,14 +21,13 @@ from automl_ad.rpc.rows import Rows
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer
+    from automl_ad.rpc.metrics import Metrics
 
 MAX_INLINE_ROWS = 16
 MAX_INLINE_S = 0.004
 """Batches of few rows of a fast model are scored on the event loop: handing one row to a thread cost 0.3 ms
 and half of the requests per second at 16 clients (tests/benchmarks/bench_hosts.py: 1.43 ms, not 1.13)."""
 
-OnBatch = Callable[[int, int, float], None]
-"""Told of every batch: requests, rows, seconds."""
 Outcome = AnomalyScores | Exception
 
 
@@ -43,10 +41,10 @@ class _Waiting:
 class Batcher:
     """The small requests of one scorer, which it does not keep alive. It belongs to one event loop."""
 
-    def __init__(self, threads: Executor, max_rows: int, on_batch: OnBatch) -> None:
+    def __init__(self, threads: Executor, max_rows: int, metrics: Metrics) -> None:
         self._threads = threads
         self._max_rows = max_rows
-        self._on_batch = on_batch
+        self._metrics = metrics
         self._waiting: list[_Waiting] = []
         self._is_busy = False
         self._inline_s = 0.0
@@ -56,6 +54,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(scorer, rows, loop.create_future())
         self._waiting.append(waiting)
+        self._metrics.queue(1, len(rows))
         if not self._is_busy:
             self._is_busy = True
             loop.call_soon(self._next)
@@ -67,7 +66,7 @@ class Batcher:
             self._is_busy = False
             return
         loop = asyncio.get_running_loop()
-        n_rows = sum(len(waiting.rows) for waiting in batch)
+        n_rows = _n_rows(batch)
         if n_rows <= MAX_INLINE_ROWS and self._inline_s <= MAX_INLINE_S:
             started = time.perf_counter()
             self._finish(batch, self._scored(batch))
@@ -89,6 +88,8 @@ class Batcher:
                 room -= len(waiting.rows)
             else:
                 rest.append(waiting)
+        left = len(self._waiting) - len(rest)
+        self._metrics.queue(-left, _n_rows(rest) - _n_rows(self._waiting))
         self._waiting = rest
         return batch
 
@@ -103,7 +104,7 @@ class Batcher:
             outcomes = list(alone)
         except Exception as error:  # noqa: BLE001  reaches the RPC edge of every caller
             outcomes = [error] * len(requests)
-        self._on_batch(len(requests), sum(map(len, requests)), time.perf_counter() - started)
+        self._metrics.batch(len(requests), sum(map(len, requests)), time.perf_counter() - started)
         return outcomes
 
     def _finish_and_go_on(self, batch: list[_Waiting], done: asyncio.Future[list[Outcome]]) -> None:
@@ -122,6 +123,10 @@ class Batcher:
                 waiting.answer.set_exception(outcome)
             else:
                 waiting.answer.set_result(outcome)
+
+
+def _n_rows(queue: list[_Waiting]) -> int:
+    return sum(len(waiting.rows) for waiting in queue)
 
 
 def _alone(scorer: Scorer, rows: Rows) -> Outcome:

@@ -136,6 +136,7 @@ class Edge:
                 except Exception as error:  # noqa: BLE001  the RPC edge
                     failure = failure_of(error, call.request_id)
                     code = failure.code.name
+                    self._metrics.refused(failure.reason)
                     raise CallFailed(failure) from None
                 finally:
                     tracing.describe(span, call, code)

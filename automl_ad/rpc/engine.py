@@ -79,7 +79,7 @@ class Engine:
     def _batcher(self, scorer: Scorer) -> Batcher:
         batcher = self._batchers.get(scorer)
         if batcher is None:
-            batcher = Batcher(self._threads, self._limits.max_batch_rows, self._metrics.batch)
+            batcher = Batcher(self._threads, self._limits.max_batch_rows, self._metrics)
             self._batchers[scorer] = batcher
         return batcher
 

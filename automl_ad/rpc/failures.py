@@ -35,6 +35,7 @@ class Failure:
     """The status that ends a call."""
 
     code: grpc.StatusCode
+    reason: str
     details: str
     trailing: Metadata
 
@@ -105,6 +106,7 @@ def _failure(rule: _Rule, error: AutomlADError, text: str, request_id: str) -> F
         status.details.add().Pack(fact)
     return Failure(
         code=rule.code,
+        reason=rule.reason,
         details=text,
         trailing=((REQUEST_ID, request_id), (DETAILS, status.SerializeToString()), *_pushback(error)),
     )

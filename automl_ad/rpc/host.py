@@ -14,6 +14,7 @@ from grpc_health.v1.health import aio as health_aio  # type: ignore[attr-defined
 from grpc_reflection.v1alpha import reflection
 
 from automl_ad.errors import ConfigError
+from automl_ad.rpc.backend import Backend
 from automl_ad.rpc.binding import check_binding, wants_reflection
 from automl_ad.rpc.calls import Edge
 from automl_ad.rpc.channel_limits import channel_options
@@ -25,7 +26,6 @@ from automl_ad.rpc.metrics import Metrics, serve_page
 from automl_ad.rpc.oip import open_inference_grpc_pb2, open_inference_grpc_pb2_grpc
 from automl_ad.rpc.options import HostOptions
 from automl_ad.rpc.scoring_servicer import ScoringServicer
-from automl_ad.rpc.backend import Backend
 from automl_ad.rpc.tls import server_credentials
 from automl_ad.rpc.v1 import scoring_pb2, scoring_pb2_grpc
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from automl_ad.rpc import tensors
+from automl_ad.rpc.backend import Backend
 from automl_ad.rpc.calls import Call
 from automl_ad.rpc.errors import BrokenModel, UnknownModel
 from automl_ad.rpc.oip import open_inference_grpc_pb2 as pb
 from automl_ad.rpc.oip import open_inference_grpc_pb2_grpc
-from automl_ad.rpc.backend import Backend
 
 
 class InferenceServicer(open_inference_grpc_pb2_grpc.GRPCInferenceServiceServicer):

@@ -132,7 +132,7 @@ class LiveModels:
             log.error("model %s, version %s cannot be loaded: %s", name, version, error)
             raise
         self._loaded.put(scorer, keep=self._is_serving)
-        self._metrics.model_loaded(name, version, perf_counter() - started)
+        self._metrics.model_loaded(name, version, perf_counter() - started, scorer.panel_percentiles)
         return scorer
 
     def _is_serving(self, scorer: Scorer) -> bool:

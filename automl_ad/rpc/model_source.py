@@ -23,6 +23,7 @@ def open_models(source: ModelSource, metrics: Metrics) -> Models:
     for path in source.artifacts:
         started = perf_counter()
         scorer = Scorer.load(path, device=source.device)
-        metrics.model_loaded(scorer.name, scorer.version, perf_counter() - started)
+        seconds = perf_counter() - started
+        metrics.model_loaded(scorer.name, scorer.version, seconds, scorer.panel_percentiles)
         scorers.append(scorer)
     return FixedModels(scorers)
