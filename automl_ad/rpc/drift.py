@@ -5,7 +5,7 @@ over them (rows of equal score share a percentile), so it is binned like the row
 
 PSI = sum over bins of (share now - share then) * ln(share now / share then), the symmetric Kullback-Leibler
 divergence. By custom (Siddiqi, Credit Risk Scorecards, Wiley 2006) below .1 the rows are as before, from .1
-to .25 somebody should look, above .25 they are others. Without any drift it is about (B - 1) * (1 / M + 1 / N)
+to .25 somebody should look, above .25 they are others. Without any drift it is near (B - 1) * (1 / M + 1 / N)
 for M rows and a panel of N (Yurdakul, Western Michigan University 2018), so it is not told below MIN_ROWS.
 """
 
