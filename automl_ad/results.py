@@ -8,10 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 Value = bool | int | float | str
 FloatArray = npt.NDArray[np.floating]
@@ -223,6 +227,19 @@ class AnomalyScores:
     version: str
     row_threshold: npt.NDArray[np.float64] | None = None
     """[M], what each row was held against; None where `threshold` was used for all."""
+
+    def to_arrow(self) -> pa.Table:
+        """Columns anomaly_score, percentile and is_anomaly, and row_threshold where rows had their own."""
+        import pyarrow as pa
+
+        columns = {name: getattr(self, name) for name in ("anomaly_score", "percentile", "is_anomaly")}
+        if self.row_threshold is not None:
+            columns["row_threshold"] = self.row_threshold
+        return pa.table(columns)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The same columns as a frame."""
+        return self.to_arrow().to_pandas()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

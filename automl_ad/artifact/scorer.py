@@ -43,7 +43,8 @@ class Scorer:
     ) -> Self:
         """The artifact in the folder `path`, checked; `check_golden` scores 32 rows whose scores are known.
 
-        `name` is what a registry calls the model; without it, the manifest's name counts. Executes no code of the folder. Raises ArtifactError, and ConfigError for an unknown device.
+        `name` is what a registry calls the model; without it, the manifest's counts. Executes no code of
+        the folder. Raises ArtifactError, and ConfigError for an unknown device.
         """
         _require_device(device)
         manifest, model = load_artifact(Path(path), device=device)

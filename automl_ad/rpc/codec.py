@@ -9,29 +9,26 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from automl_ad.errors import RowsError
-from automl_ad.rpc.rows import Rows, check_count, check_names, check_width
+from automl_ad.rpc.arrow import table_of
+from automl_ad.rpc.descriptions import details_of as details_of
+from automl_ad.rpc.descriptions import model_of as model_of
+from automl_ad.rpc.options import Limits
+from automl_ad.rpc.rows import GROUP, Rows, RowShape
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer
-    from automl_ad.data import Schema
-    from automl_ad.results import AnomalyScores
+    from automl_ad.results import AnomalyScores, Explanations
 
-_KINDS = {
-    "numeric": pb.FEATURE_KIND_NUMERIC,
-    "boolean": pb.FEATURE_KIND_BOOLEAN,
-    "categorical": pb.FEATURE_KIND_CATEGORICAL,
-    "timestamp": pb.FEATURE_KIND_TIMESTAMP,
-    "image": pb.FEATURE_KIND_IMAGE,
-}
 _TAKES = {
     "numeric": ("numbers",),
     "boolean": ("booleans", "numbers"),
     "categorical": ("strings",),
     "timestamp": ("timestamps",),
     "image": ("images",),
+    GROUP: ("strings", "numbers", "booleans", "timestamps"),
 }
-"""Kind of a feature -> the members of Column.values that may carry it."""
+"""Kind of a column -> the members of Column.values that may carry it."""
 _ARROW = {
     "numbers": pa.float64(),
     "strings": pa.string(),
@@ -41,22 +38,29 @@ _ARROW = {
 }
 
 
-def rows_of(request: pb.ScoreRequest, schema: Schema, max_rows: int) -> Rows:
-    """The rows of a request, as `Scorer.score` takes them. RowsError: they do not fit the schema."""
+def rows_of(request: pb.ScoreRequest, scorer: Scorer, limits: Limits) -> Rows:
+    """The rows of a request, as `Scorer.score` takes them. RowsError: they do not fit the model."""
+    shape = RowShape.of(scorer)
     match request.WhichOneof("rows"):
         case "float_matrix":
-            return _matrix(request.float_matrix, np.float32, schema, max_rows)
+            return _matrix(request.float_matrix, np.float32, shape, limits)
         case "double_matrix":
-            return _matrix(request.double_matrix, np.float64, schema, max_rows)
+            return _matrix(request.double_matrix, np.float64, shape, limits)
+        case "packed_matrix":
+            return _packed(request.packed_matrix, shape, limits)
         case "columns":
-            return _table(request.columns, schema, max_rows)
+            return _table(request.columns, shape, limits)
+        case "arrow_ipc":
+            return table_of(request.arrow_ipc, shape, limits)
     raise RowsError(
-        "a request must carry rows, got none", "set float_matrix, double_matrix or columns in ScoreRequest"
+        "a request must carry rows, got none",
+        "set packed_matrix, float_matrix, double_matrix, columns or arrow_ipc in ScoreRequest",
     )
 
 
 def score_response(scores: AnomalyScores) -> pb.ScoreResponse:
     """The wire form of scores."""
+    own = scores.row_threshold
     return pb.ScoreResponse(
         model=scores.model,
         model_version=scores.version,
@@ -64,38 +68,65 @@ def score_response(scores: AnomalyScores) -> pb.ScoreResponse:
         percentile=scores.percentile.tolist(),
         is_anomaly=scores.is_anomaly.tolist(),
         threshold=scores.threshold,
+        row_threshold=() if own is None else own.tolist(),
     )
 
 
-def model_of(scorer: Scorer, max_rows: int) -> pb.Model:
-    """What a client must know of a model."""
-    features = [
-        pb.Feature(name=feature.name, kind=_KINDS[feature.kind], is_nullable=feature.is_nullable)
-        for feature in scorer.schema.features
-    ]
-    return pb.Model(name=scorer.name, version=scorer.version, features=features, max_rows=max_rows)
+def explain_response(explanations: Explanations, scorer: Scorer) -> pb.ExplainResponse:
+    """The wire form of explanations."""
+    rows = zip(
+        explanations.anomaly_score.tolist(),
+        explanations.contributions.tolist(),
+        explanations.standard_errors.tolist(),
+        strict=True,
+    )
+    return pb.ExplainResponse(
+        model=scorer.name,
+        model_version=scorer.version,
+        features=explanations.features,
+        explanations=[
+            pb.Explanation(anomaly_score=score, contributions=contributions, standard_errors=errors)
+            for score, contributions, errors in rows
+        ],
+        reference_score=explanations.reference_score,
+    )
 
 
 def _matrix(
-    matrix: pb.FloatMatrix | pb.DoubleMatrix, dtype: npt.DTypeLike, schema: Schema, max_rows: int
+    matrix: pb.FloatMatrix | pb.DoubleMatrix, dtype: npt.DTypeLike, shape: RowShape, limits: Limits
 ) -> npt.NDArray[np.floating]:
-    check_width(matrix.n_features, schema)
-    n_rows, left_over = divmod(len(matrix.values), matrix.n_features)
-    if left_over:
-        raise RowsError(
-            f"the number of values must be a multiple of n_features = {matrix.n_features}, "
-            f"got {len(matrix.values)}"
-        )
-    check_count(n_rows, max_rows)
+    n_rows = _height(len(matrix.values), "values", matrix.n_features, shape, limits)
     return np.asarray(matrix.values, dtype=dtype).reshape(n_rows, matrix.n_features)
 
 
-def _table(columns: pb.Columns, schema: Schema, max_rows: int) -> pa.Table:
-    check_names([column.name for column in columns.columns], schema)
+def _packed(matrix: pb.PackedMatrix, shape: RowShape, limits: Limits) -> npt.NDArray[np.floating]:
+    n_values, left_over = divmod(len(matrix.float32_values), 4)
+    if left_over:
+        raise RowsError(f"float32_values must be numbers of 4 bytes, got {len(matrix.float32_values)} bytes")
+    n_rows = _height(n_values, "float32_values", matrix.n_features, shape, limits)
+    return np.frombuffer(matrix.float32_values, dtype="<f4").reshape(n_rows, matrix.n_features)
+
+
+def _height(n_values: int, field: str, n_features: int, shape: RowShape, limits: Limits) -> int:
+    """Rows of a matrix with that many values, checked."""
+    shape.check_width(n_features)
+    n_rows, left_over = divmod(n_values, n_features)
+    if left_over:
+        raise RowsError(
+            f"the number of {field} must be a multiple of n_features = {n_features}, got {n_values}"
+        )
+    shape.check_count(n_rows, limits)
+    return n_rows
+
+
+def _table(columns: pb.Columns, shape: RowShape, limits: Limits) -> pa.Table:
+    shape.check_names([column.name for column in columns.columns], limits)
     by_name = {column.name: column for column in columns.columns}
     n_rows = _length(columns.columns[0])
-    check_count(n_rows, max_rows)
-    return pa.table({f.name: _array(by_name[f.name], f.kind, n_rows) for f in schema.features})
+    shape.check_count(n_rows, limits)
+    return pa.table(
+        {name: _array(by_name[name], kind, n_rows) for name, kind in shape.kinds.items() if name in by_name}
+    )
 
 
 def _array(column: pb.Column, kind: str, n_rows: int) -> pa.Array:

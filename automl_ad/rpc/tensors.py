@@ -1,8 +1,10 @@
 """Open Inference tensors -> rows, scores -> Open Inference tensors, typed and raw.
 
-All-numeric models take one tensor `rows` [M, F] in schema order; every model takes one tensor [M] for every
-column. Timestamps travel as INT64 microseconds since 1970 UTC, images as the BYTES of their file. A missing
-number or boolean is NaN as FP64; the protocol has no form for other missing values.
+All-numeric models take one tensor `rows` [M, F] in schema order; every model takes one tensor [M] or [M, 1]
+for every column. Timestamps travel as INT64 microseconds since 1970 UTC, images as the BYTES of their file. A
+missing number or boolean is NaN as a float; the protocol has no form for other missing values. The column of
+groups, where these have thresholds, may be there as BYTES; metadata does not ask for it. Parameters of the
+request and of its tensors are ignored: none has a meaning here.
 """
 
 from __future__ import annotations
@@ -18,20 +20,24 @@ import pyarrow as pa
 from automl_ad.errors import RowsError, did_you_mean
 from automl_ad.rpc.datatypes import DATATYPES, read_raw, read_typed
 from automl_ad.rpc.oip import open_inference_grpc_pb2 as pb
-from automl_ad.rpc.rows import Rows, check_count, check_names, check_width
+from automl_ad.rpc.options import Limits
+from automl_ad.rpc.rows import GROUP, Rows, RowShape
 
 if TYPE_CHECKING:
+    from automl_ad.artifact import Scorer
     from automl_ad.data import Schema
     from automl_ad.results import AnomalyScores
 
 ROWS = "rows"
 _INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
+_NUMBERS = ("FP64", "FP32", "FP16", *_INTEGERS)
 _TAKES = {
-    "numeric": ("FP64", "FP32", *_INTEGERS),
-    "boolean": ("BOOL", "FP64"),
+    "numeric": _NUMBERS,
+    "boolean": ("BOOL", *_NUMBERS),
     "categorical": ("BYTES",),
     "timestamp": ("INT64",),
     "image": ("BYTES",),
+    GROUP: ("BYTES",),
 }
 """Kind of a feature -> datatypes of its tensor; the first is the one that metadata names."""
 _OUTPUTS = {"anomaly_score": "FP64", "percentile": "FP64", "is_anomaly": "BOOL"}
@@ -52,19 +58,18 @@ def output_metadata() -> list[Metadata]:
     return [Metadata(name=name, datatype=datatype, shape=[-1]) for name, datatype in _OUTPUTS.items()]
 
 
-def rows_of(request: pb.ModelInferRequest, schema: Schema, max_rows: int) -> Rows:
-    """The rows of a request, as `Scorer.score` takes them. RowsError: they do not fit the schema."""
+def rows_of(request: pb.ModelInferRequest, scorer: Scorer, limits: Limits) -> Rows:
+    """The rows of a request, as `Scorer.score` takes them. RowsError: they do not fit the model."""
+    shape = RowShape.of(scorer)
     _check_contents(request)
-    if [tensor.name for tensor in request.inputs] == [ROWS] and len(request.inputs[0].shape) != 1:
-        return _matrix(request, schema, max_rows)
-    check_names([tensor.name for tensor in request.inputs], schema)
-    kinds = {feature.name: feature.kind for feature in schema.features}
-    columns = {
-        tensor.name: _column(request, index, kinds[tensor.name], max_rows)
-        for index, tensor in enumerate(request.inputs)
-    }
+    names = [tensor.name for tensor in request.inputs]
+    if names == [ROWS] and (ROWS not in shape.kinds or len(request.inputs[0].shape) == 2):
+        return _matrix(request, shape, limits)
+    shape.check_names(names, limits)
+    kinds = shape.kinds
+    columns = {name: _column(request, index, kinds[name], shape, limits) for index, name in enumerate(names)}
     _check_equal_lengths(columns)
-    return pa.table({feature.name: columns[feature.name] for feature in schema.features})
+    return pa.table({name: columns[name] for name in kinds if name in columns})
 
 
 def wanted_outputs(request: pb.ModelInferRequest) -> list[str]:
@@ -102,29 +107,36 @@ def _check_contents(request: pb.ModelInferRequest) -> None:
             raise RowsError(f"values must be either raw or typed, got both for input {tensor.name!r}")
 
 
-def _matrix(request: pb.ModelInferRequest, schema: Schema, max_rows: int) -> npt.NDArray[np.floating]:
+def _matrix(request: pb.ModelInferRequest, shape: RowShape, limits: Limits) -> npt.NDArray[np.floating]:
     tensor = request.inputs[0]
-    _check_datatype(tensor, ("FP64", "FP32"))
+    _check_datatype(tensor, _NUMBERS)
     if len(tensor.shape) != 2:
-        raise RowsError(
-            f"input {ROWS!r} must have shape [M, {len(schema.features)}], got {list(tensor.shape)}"
-        )
-    check_count(tensor.shape[0], max_rows)
-    check_width(tensor.shape[1], schema)
-    return np.asarray(_values(request, 0)).reshape(tensor.shape)
+        n_features = len(shape.schema.features)
+        raise RowsError(f"input {ROWS!r} must have shape [M, {n_features}], got {_shown(tensor)}")
+    shape.check_count(tensor.shape[0], limits)
+    shape.check_width(tensor.shape[1])
+    values = np.asarray(_values(request, 0)).reshape(tensor.shape)
+    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
 
 
-def _column(request: pb.ModelInferRequest, index: int, kind: str, max_rows: int) -> pa.Array:
+def _column(
+    request: pb.ModelInferRequest, index: int, kind: str, shape: RowShape, limits: Limits
+) -> pa.Array:
     tensor = request.inputs[index]
     _check_datatype(tensor, _TAKES[kind])
-    if len(tensor.shape) != 1:
-        raise RowsError(f"input {tensor.name!r} must have shape [M], got {list(tensor.shape)}")
-    check_count(tensor.shape[0], max_rows)
+    if len(tensor.shape) not in (1, 2) or list(tensor.shape[1:]) not in ([], [1]):
+        raise RowsError(f"input {tensor.name!r} must have shape [M] or [M, 1], got {_shown(tensor)}")
+    shape.check_count(tensor.shape[0], limits)
     values = _values(request, index)
-    if kind == "categorical":
+    if kind in ("categorical", GROUP):
         return pa.array(_texts(tensor.name, values), pa.string())
     array = pa.array(values)
     return array.cast(pa.timestamp("us", tz="UTC")) if kind == "timestamp" else array
+
+
+def _shown(tensor: Tensor) -> list[int]:
+    """The shape as an error shows it: a stranger's may be of any length."""
+    return list(tensor.shape[:8])
 
 
 def _check_datatype(tensor: Tensor, accepted: Sequence[str]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 
+from automl_ad.artifact import Threshold
 from automl_ad.data import Feature, FeatureKind, Schema
 from automl_ad.errors import RowsError
 from automl_ad.results import AnomalyScores
@@ -22,8 +24,13 @@ class FakeScorer:
     version = "v1"
     threshold = 2.5
 
-    def __init__(self, name: str, *features: Feature) -> None:
+    def __init__(self, name: str, *features: Feature, group_column: str = "") -> None:
         self.name = name
+        own = {group_column: {"fr": 1.0}} if group_column else None
+        self.manifest = SimpleNamespace(
+            threshold=Threshold(value=self.threshold, rule="fixed", per_group=own)
+        )
+        self.n_encoded = len(features)
         self.schema = Schema(kind="tabular", features=features)
         self.rows = None
         self.explode = False
