@@ -10,6 +10,7 @@ from automl_ad.cli import serve_flags as flags
 from automl_ad.cli.search import parse_duration
 
 if TYPE_CHECKING:
+    from automl_ad.rpc.host import Host
     from automl_ad.rpc.options import HostOptions
     from automl_ad.rpc.service_options import ServiceOptions
 
@@ -73,54 +74,54 @@ def serve(
 
 def _run(service: ServiceOptions) -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core would log what we report in a sentence
-    from automl_ad.rpc import logs, tracing
+    from automl_ad.rpc.logs import configure_logs
+    from automl_ad.rpc.tracing import configure_tracing
 
-    logs.configure(service.logs.format)
-    tracing.configure(service.logs.trace)
-    if service.ray is None:
-        _serve_here(service)
-    else:
-        _serve_on_ray(service)
+    configure_logs(service.logs.format)
+    send_last_spans = configure_tracing(service.logs.trace)
+    try:
+        if service.ray is None:
+            _serve_here(service)
+        else:
+            _serve_on_ray(service)
+    finally:
+        send_last_spans()
 
 
 def _serve_here(service: ServiceOptions) -> None:
     from automl_ad.rpc import host
+    from automl_ad.rpc.binding import check_binding
+    from automl_ad.rpc.metrics import Metrics
+    from automl_ad.rpc.model_source import open_models
 
-    _warn_of_open_door(service.host)
-    host.serve(service.models, service.host, _print_address)
+    check_binding(service.host)  # before models are loaded, which takes seconds
+    metrics = Metrics()
+    models = open_models(service.models, metrics)
+    host.serve(models, service.host, metrics, lambda running: _say_listening(service, running))
+
+
+def _say_listening(service: ServiceOptions, host: Host) -> None:
+    if host.metrics_address:
+        print(f"metrics on http://{host.metrics_address}/metrics", file=sys.stderr)
+    _warn(service.host)
+    _print_address(host.address)
 
 
 def _serve_on_ray(service: ServiceOptions) -> None:
-    from automl_ad_serve.run import run
+    from automl_ad_serve.run import exposed, run
 
-    assert service.ray is not None
-    if service.ray.door == "ingress":
-        _warn_of_ingress()
-    else:
-        _warn_of_open_door(service.host)
-    run(service, _print_address)
+    def say_listening(address: str) -> None:
+        _warn(exposed(service))
+        _print_address(address)
 
-
-def _warn_of_open_door(options: HostOptions) -> None:
-    """Only an explicit override comes this far; without it the host refuses to listen."""
-    from automl_ad.rpc.binding import is_loopback
-
-    if options.tls is None and not is_loopback(options.host):
-        _warn(
-            f"listening on {options.host} without TLS: whoever reaches this machine reads what is sent"
-            f"{'' if options.keys else ' and may call the models'}. Allow only trusted networks."
-        )
+    run(service, say_listening)
 
 
-def _warn_of_ingress() -> None:
-    _warn(
-        "Ray Serve's proxy listens on all interfaces, without TLS, whatever --host says. Put the TLS "
-        "terminator of deploy/nginx before it, and a network policy that lets only the terminator in."
-    )
+def _warn(options: HostOptions) -> None:
+    from automl_ad.rpc.binding import binding_risks
 
-
-def _warn(text: str) -> None:
-    print(f"WARNING: {text}", file=sys.stderr)
+    for risk in binding_risks(options):
+        print(f"WARNING: {risk}", file=sys.stderr)
 
 
 def _print_address(address: str) -> None:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
 from automl_ad.errors import ClusterError
+from automl_ad.rpc.service_options import RayOptions
 from automl_ad.tuning.cluster import check_address, settings_for
 
 
 @contextmanager
-def connected(address: str | None, environment: dict[str, str]) -> Iterator[None]:
-    """Ray while the block runs; `address` None starts a private one, which ends with the block.
+def connected(options: RayOptions, environment: dict[str, str]) -> Iterator[None]:
+    """Ray while the block runs; without an address a private one, which ends with the block.
 
     `environment` reaches the processes of a private Ray. A process that is connected already stays so.
     Raises ClusterError when there is nothing at the address.
     """
+    address = options.address
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it would announce an HTTP address
     if ray.is_initialized():
         yield
@@ -35,7 +39,7 @@ def connected(address: str | None, environment: dict[str, str]) -> Iterator[None
         ray.init(
             address=address or "local",
             namespace="automl-ad",
-            include_dashboard=False if address is None else None,
+            **(_private(options) if address is None else {}),
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
@@ -48,3 +52,10 @@ def connected(address: str | None, environment: dict[str, str]) -> Iterator[None
         yield
     finally:
         ray.shutdown()
+
+
+def _private(options: RayOptions) -> dict[str, Any]:
+    """As many CPUs as the replicas ask for: whoever starts more than there are cores wants them to share."""
+    most = options.max_replicas or options.n_replicas
+    n_cpus = max(os.cpu_count() or 1, math.ceil(most * options.cpus_per_replica))
+    return {"include_dashboard": False, "num_cpus": n_cpus}

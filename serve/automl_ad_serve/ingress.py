@@ -2,33 +2,34 @@
 
 For its routing, retries and autoscaling, at several times the latency of the direct door. The proxy binds all
 interfaces, has no TLS and finds methods by their bare name; what a replica raises would reach the client with
-its traceback, so every method of every registered service is here and catches everything.
+its traceback, so every method of every registered service is here and runs through the `Edge`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
 
 import grpc
+from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2
 from ray.serve.grpc_util import RayServegRPCContext
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from automl_ad.artifact import Scorer
-from automl_ad.rpc.failures import failure_of
+from automl_ad.rpc.backend import Backend
+from automl_ad.rpc.calls import Edge
+from automl_ad.rpc.engine import Engine
+from automl_ad.rpc.failures import CallFailed
 from automl_ad.rpc.host import SERVICES
 from automl_ad.rpc.inference_servicer import InferenceServicer
-from automl_ad.rpc.models import Limits, Models
+from automl_ad.rpc.keys import Keys
 from automl_ad.rpc.oip import open_inference_grpc_pb2 as oip
 from automl_ad.rpc.scoring_servicer import ScoringServicer
+from automl_ad.rpc.service_options import ServiceOptions
 from automl_ad.rpc.v1 import scoring_pb2 as v1
-from automl_ad.rpc.workers import Workers
-
-Response = TypeVar("Response")
+from automl_ad_serve.replica import metrics_page, prepared
 
 SERVICER_FUNCTIONS = [
     "automl_ad.rpc.v1.scoring_pb2_grpc.add_ScoringServiceServicer_to_server",
@@ -39,61 +40,29 @@ _SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.
 
 
 class Ingress:
-    """One replica. The method names are those of the services, which must not share any."""
+    """One replica. `_add_methods` gives it those of our services, none of which share a name."""
 
-    def __init__(self, artifacts: Sequence[Path], limits: Limits) -> None:
-        models = Models(Scorer.load(path) for path in artifacts)
-        workers = Workers()
-        self._scoring = ScoringServicer(models, limits, workers)
-        self._inference = InferenceServicer(models, limits, workers)
+    async def __init__(self, service: ServiceOptions) -> None:  # type: ignore[misc]
+        """Serve awaits it, and sends requests only afterwards."""
+        self._models, metrics = prepared(service)
+        await self._models.start()
+        host = service.host
+        self._engine = Engine(host.limits, metrics)
+        self._edge = Edge(metrics, None if host.keys is None else Keys(host.keys))
+        backend = Backend(models=self._models, engine=self._engine, limits=host.limits)
+        self._scoring = ScoringServicer(backend)
+        self._inference = InferenceServicer(backend)
+        self._page = metrics_page(metrics, host)
 
-    async def Score(self, request: v1.ScoreRequest, grpc_context: RayServegRPCContext) -> v1.ScoreResponse:
-        """ScoringService."""
-        return await _answer(self._scoring.Score, request, grpc_context, v1.ScoreResponse())
+    async def check_health(self) -> None:
+        """Serve awaits it on the event loop that answers calls: an answer in time means that they are."""
 
-    async def ListModels(
-        self, request: v1.ListModelsRequest, grpc_context: RayServegRPCContext
-    ) -> v1.ListModelsResponse:
-        """ScoringService."""
-        return await _answer(self._scoring.ListModels, request, grpc_context, v1.ListModelsResponse())
-
-    async def ServerLive(
-        self, request: oip.ServerLiveRequest, grpc_context: RayServegRPCContext
-    ) -> oip.ServerLiveResponse:
-        """GRPCInferenceService."""
-        return await _answer(self._inference.ServerLive, request, grpc_context, oip.ServerLiveResponse())
-
-    async def ServerReady(
-        self, request: oip.ServerReadyRequest, grpc_context: RayServegRPCContext
-    ) -> oip.ServerReadyResponse:
-        """GRPCInferenceService."""
-        return await _answer(self._inference.ServerReady, request, grpc_context, oip.ServerReadyResponse())
-
-    async def ModelReady(
-        self, request: oip.ModelReadyRequest, grpc_context: RayServegRPCContext
-    ) -> oip.ModelReadyResponse:
-        """GRPCInferenceService."""
-        return await _answer(self._inference.ModelReady, request, grpc_context, oip.ModelReadyResponse())
-
-    async def ServerMetadata(
-        self, request: oip.ServerMetadataRequest, grpc_context: RayServegRPCContext
-    ) -> oip.ServerMetadataResponse:
-        """GRPCInferenceService."""
-        empty = oip.ServerMetadataResponse()
-        return await _answer(self._inference.ServerMetadata, request, grpc_context, empty)
-
-    async def ModelMetadata(
-        self, request: oip.ModelMetadataRequest, grpc_context: RayServegRPCContext
-    ) -> oip.ModelMetadataResponse:
-        """GRPCInferenceService."""
-        empty = oip.ModelMetadataResponse()
-        return await _answer(self._inference.ModelMetadata, request, grpc_context, empty)
-
-    async def ModelInfer(
-        self, request: oip.ModelInferRequest, grpc_context: RayServegRPCContext
-    ) -> oip.ModelInferResponse:
-        """GRPCInferenceService."""
-        return await _answer(self._inference.ModelInfer, request, grpc_context, oip.ModelInferResponse())
+    async def __del__(self) -> None:
+        """Serve awaits it when the last running call has ended."""
+        await self._models.stop()
+        self._engine.close()
+        if self._page is not None:
+            self._page.close()
 
     async def Check(
         self, request: health_pb2.HealthCheckRequest, grpc_context: RayServegRPCContext
@@ -124,17 +93,69 @@ class Ingress:
         return PlainTextResponse("automl-ad speaks gRPC only\n", status_code=404)
 
 
-async def _answer(
-    method: Callable[[Any, Any], Awaitable[Response]],
-    request: Any,
-    context: RayServegRPCContext,
-    empty: Response,
-) -> Response:
-    """The method's answer, or `empty` under the status of `failure_of`."""
-    try:
-        return await method(request, context)
-    except Exception as error:  # noqa: BLE001  the RPC edge
-        failure = failure_of(error)
-        context.set_code(failure.code)
-        context.set_details(failure.details)
-        return empty
+class _Context:
+    """Serve's context as the `Edge` uses it: Serve takes trailing metadata as a list only."""
+
+    def __init__(self, context: RayServegRPCContext) -> None:
+        self.peer = context.peer
+        self.invocation_metadata = context.invocation_metadata
+        self._context = context
+
+    def set_trailing_metadata(self, trailing_metadata: Iterable[Any]) -> None:
+        """What the proxy sends after the answer."""
+        self._context.set_trailing_metadata(list(trailing_metadata))
+
+
+def _add_methods(services: dict[str, Any]) -> None:
+    """Give `Ingress` the methods of the services, answered by the servicer of the attribute's name."""
+    for attribute, service in services.items():
+        for method in service.methods:
+            path = f"/{service.full_name}/{method.name}"
+            if method.client_streaming:
+                answer = _stream(path, attribute, method.name)
+            else:
+                answer = _unary(path, attribute, method.name, GetMessageClass(method.output_type))
+            answer.__name__ = method.name
+            setattr(Ingress, method.name, answer)
+
+
+def _unary(path: str, attribute: str, name: str, response: type[Any]) -> Callable[..., Any]:
+    async def answer(self: Ingress, request: Any, grpc_context: RayServegRPCContext) -> Any:
+        handler = getattr(getattr(self, attribute), name)
+        try:
+            return await self._edge.answer(path, handler, request, _Context(grpc_context))
+        except CallFailed as failed:
+            _set_status(grpc_context, failed)
+            return response()
+
+    return answer
+
+
+def _stream(path: str, attribute: str, name: str) -> Callable[..., Any]:
+    async def answers(self: Ingress, request: Any, grpc_context: RayServegRPCContext) -> AsyncIterator[Any]:
+        handler = getattr(getattr(self, attribute), name)
+        try:
+            async for response in self._edge.answers(path, handler, request, _Context(grpc_context)):
+                yield response
+        except CallFailed as failed:
+            _set_status(grpc_context, failed)
+            # Serve takes code and sentence from the context of an exception, but trailing metadata only along
+            # with an answer: the google.rpc details of a stream that fails do not pass.
+            raise failed from None
+
+    return answers
+
+
+def _set_status(context: RayServegRPCContext, failed: CallFailed) -> None:
+    failure = failed.failure
+    context.set_code(failure.code)
+    context.set_details(failure.details)
+    _Context(context).set_trailing_metadata(failure.trailing)
+
+
+_add_methods(
+    {
+        "_scoring": v1.DESCRIPTOR.services_by_name["ScoringService"],
+        "_inference": oip.DESCRIPTOR.services_by_name["GRPCInferenceService"],
+    }
+)

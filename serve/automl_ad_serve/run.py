@@ -1,4 +1,4 @@
-"""Serve artifacts on Ray until told to stop: start, deploy one application, say where, wait, shut down."""
+"""Serve models on Ray until told to stop: start, deploy one application, say where, wait, shut down."""
 
 from __future__ import annotations
 
@@ -6,79 +6,89 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from ray import serve
 
 from automl_ad.errors import ClusterError, ConfigError
-from automl_ad.rpc.host import HostOptions
+from automl_ad.rpc.binding import check_binding, wants_reflection
+from automl_ad.rpc.options import HostOptions
+from automl_ad.rpc.service_options import RayOptions, ServiceOptions
 from automl_ad_serve.cluster import connected
-from automl_ad_serve.direct import DirectHost
-from automl_ad_serve.ingress import SERVICER_FUNCTIONS, Ingress
+from automl_ad_serve.deployment import deployment_of
+from automl_ad_serve.ingress import SERVICER_FUNCTIONS
+from automl_ad_serve.paths import with_absolute_paths
 
-Door = Literal["direct", "ingress"]
 APPLICATION = "automl-ad"
 _QUIET = {"log_level": logging.WARNING, "enable_access_log": False}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ServeOptions:
-    """How to serve on Ray. Of the host's settings the ingress door takes port, limits and reflection only."""
+def run(service: ServiceOptions, on_listening: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and return. `on_listening` is told the address.
 
-    door: Door = "direct"
-    n_replicas: int = 1
-    address: str | None = None
-    """None starts a private Ray; `auto` or HOST:PORT joins a cluster, whose nodes need the artifacts too."""
-    host: HostOptions = field(default_factory=HostOptions)
-
-    def __post_init__(self) -> None:
-        if self.n_replicas < 1:
-            raise ConfigError(f"--replicas must be at least 1, got {self.n_replicas}")
-        if self.host.port == 0:
-            raise ConfigError("--ray needs a port that all replicas share, got 0", "name a free --port")
-
-
-def run(artifacts: Sequence[Path], options: ServeOptions, on_listening: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and return. `on_listening` is told the address."""
-    _require_free_port(options)
+    Raises ConfigError where the options would expose the models, and ClusterError when no replica starts.
+    """
+    ray = check(service)
     stopped = threading.Event()
-    with connected(options.address, _environment(options.host)):
+    with connected(ray, _environment(service.host)):
         for number in (signal.SIGTERM, signal.SIGINT):  # after ray.init, which installs its own
             signal.signal(number, lambda *_: stopped.set())
         try:
-            on_listening(deploy(artifacts, options))
+            on_listening(deploy(service))
             stopped.wait()
         finally:
             serve.delete(APPLICATION)
 
 
-def deploy(artifacts: Sequence[Path], options: ServeOptions) -> str:
+def check(service: ServiceOptions) -> RayOptions:
+    """The service's part for Ray. Raises ConfigError for what replicas could not do."""
+    ray, host = service.ray or RayOptions(), service.host
+    if host.port == 0:
+        raise ConfigError("--ray needs a port that all replicas share, got 0", "name a free --port")
+    if ray.door == "ingress" and host.tls is not None:
+        raise ConfigError(
+            "the ingress door has no TLS, got a certificate for it",
+            "take --door direct, or the TLS terminator of deploy/nginx with --insecure",
+        )
+    check_binding(exposed(service))
+    if ray.address is None:  # else the port is that of other machines
+        _require_free_port(exposed(service))
+    return ray
+
+
+def exposed(service: ServiceOptions) -> HostOptions:
+    """The host's options with the address that is really listened on: Serve's proxy takes all interfaces."""
+    if service.ray is not None and service.ray.door == "ingress":
+        return replace(service.host, host="0.0.0.0")
+    return service.host
+
+
+def deploy(service: ServiceOptions) -> str:
     """The address that answers once this returns. Ray must be connected."""
-    paths = [path.resolve() for path in artifacts]
-    host = options.host
-    if options.door == "direct":
+    host, ray = exposed(service), service.ray or RayOptions()
+    if ray.door == "direct":
         serve.start(proxy_location="Disabled", logging_config=_QUIET)
-        application = _deployment(options)(DirectHost).bind(paths, replace(host, shares_port=True))
-        address = f"{host.host}:{host.port}"
     else:
         serve.start(
             http_options={"host": "127.0.0.1", "port": _free_port()},
-            grpc_options=_proxy_options(host),
+            grpc_options=_proxy_options(host, ray),
             logging_config=_QUIET,
         )
-        application = _deployment(options)(Ingress).bind(paths, host.limits)
-        address = f"0.0.0.0:{host.port}"
     try:
-        serve.run(application, name=APPLICATION, route_prefix="/", logging_config=_QUIET)
+        serve.run(
+            deployment_of(with_absolute_paths(service)),
+            name=APPLICATION,
+            route_prefix="/",
+            logging_config=_QUIET,
+        )
     except RuntimeError as error:
         raise ClusterError(
-            f"Ray Serve could not start the {options.door} door: {_reason() or error}",
+            f"Ray Serve could not start the {ray.door} door: {_reason() or error}",
             "the logs of the replicas are in /tmp/ray/session_latest/logs/serve",
         ) from error
-    return address
+    return f"{host.host}:{host.port}"
 
 
 def _reason() -> str:
@@ -88,21 +98,12 @@ def _reason() -> str:
     return next((line.strip() for line in reversed(lines) if "Error: " in line), "")
 
 
-def _deployment(options: ServeOptions) -> Any:
-    return serve.deployment(
-        name=options.door,
-        num_replicas=options.n_replicas,
-        ray_actor_options={"num_cpus": 0.1},
-        max_ongoing_requests=64,
-        graceful_shutdown_timeout_s=options.host.drain_s + 5,
-    )
-
-
-def _proxy_options(host: HostOptions) -> dict[str, Any]:
+def _proxy_options(host: HostOptions, ray: RayOptions) -> dict[str, Any]:
     return {
         "port": host.port,
         "grpc_servicer_functions": SERVICER_FUNCTIONS,
-        "enable_reflection": host.has_reflection,
+        "enable_reflection": wants_reflection(host),
+        "request_timeout_s": ray.call_timeout_s,
     }
 
 
@@ -115,17 +116,16 @@ def _environment(host: HostOptions) -> dict[str, str]:
     }
 
 
-def _require_free_port(options: ServeOptions) -> None:
+def _require_free_port(host: HostOptions) -> None:
     """Told here in a second; a replica would be restarted three times before Serve gives up."""
-    if options.address is not None:
-        return  # the port is that of other machines
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in host.host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("" if options.door == "ingress" else options.host.host, options.host.port))
+            probe.bind((host.host, host.port))
         except OSError as error:
             raise ConfigError(
-                f"{options.host.host}:{options.host.port} cannot be bound: {error.strerror}",
+                f"{host.host}:{host.port} cannot be bound: {error.strerror}",
                 "name another --port; `ss -ltnp` shows who listens",
             ) from error
 

@@ -1,0 +1,38 @@
+"""What every replica does first, whichever door it stands behind: logs, traces, models, a metrics page."""
+
+from __future__ import annotations
+
+from automl_ad.errors import ConfigError
+from automl_ad.rpc.logs import configure_logs
+from automl_ad.rpc.metrics import Metrics, Page, serve_page
+from automl_ad.rpc.model_source import open_models
+from automl_ad.rpc.models import Models
+from automl_ad.rpc.options import HostOptions
+from automl_ad.rpc.service_options import ServiceOptions
+from automl_ad.rpc.tracing import configure_tracing
+
+_MAX_PAGES = 64
+
+
+def prepared(service: ServiceOptions) -> tuple[Models, Metrics]:
+    """The models, not yet started, and what counts their calls. Raises ConfigError and ArtifactError."""
+    configure_logs(service.logs.format)
+    configure_tracing(service.logs.trace)
+    metrics = Metrics()
+    return open_models(service.models, metrics), metrics
+
+
+def metrics_page(metrics: Metrics, options: HostOptions) -> Page | None:
+    """The page on the first free port from `metrics_port` upwards: replicas of one node cannot share it."""
+    if options.metrics_port is None:
+        return None
+    for port in range(options.metrics_port, options.metrics_port + _MAX_PAGES):
+        try:
+            return serve_page(metrics, options.host, port)
+        except ConfigError:
+            continue
+    raise ConfigError(
+        f"a metrics page needs a free port in {options.metrics_port}..{options.metrics_port + _MAX_PAGES - 1}"
+        f" of {options.host!r}, got none",
+        "name another --metrics-port",
+    )
