@@ -1,4 +1,4 @@
-"""The protos: Open Inference is KServe's to the last field number, and ours is documented field by field."""
+"""The stubs: Open Inference has the field numbers of KServe. `protos/check.sh` holds ours to their rules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,37 +54,10 @@ def test_open_inference_has_the_methods_of_the_protocol():
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_every_element_has_a_comment(file: Path):
-    lines = file.read_text().splitlines()
-    element = re.compile(
-        r"\s*(message|enum|service|rpc|oneof|repeated|map<|[\w.]+ \w+ = \d+;|[A-Z_]+ = \d+;)"
-    )
-    is_bare = [
-        line.strip()
-        for before, line in pairwise(lines)
-        if element.match(line) and not before.strip().startswith("//")
-    ]
-    assert is_bare == []
-
-
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_the_header_names_the_pinned_generators(file: Path):
-    pins = re.findall(r"^([\w-]+)==([\d.]+)$", (PROTOS / "requirements.txt").read_text(), re.MULTILINE)
+    pins = dict(re.findall(r"^([\w-]+)==([\d.]+)$", (PROTOS / "requirements.txt").read_text(), re.MULTILINE))
     header = file.read_text().split("syntax =")[0]
-    assert pins
-    assert all(f"{name} {version}" in header for name, version in pins)
-
-
-def test_enums_begin_with_unspecified_and_carry_their_prefix():
-    for name, enum in v1.DESCRIPTOR.enum_types_by_name.items():
-        prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
-        assert enum.values_by_number[0].name == f"{prefix}_UNSPECIFIED"
-        assert all(value.name.startswith(prefix) for value in enum.values)
-
-
-def test_the_package_is_versioned_and_matches_its_folder():
-    assert v1.DESCRIPTOR.package == "automl_ad.rpc.v1"
-    assert v1.DESCRIPTOR.name == "automl_ad/rpc/v1/scoring.proto"
+    assert all(f"{name} {pins[name]}" in header for name in ("grpcio-tools", "mypy-protobuf"))
 
 
 def test_stubs_are_older_than_the_oldest_protobuf_we_allow():
