@@ -1,73 +1,104 @@
-"""A small typed client: rows in, anomaly scores out. It imports neither torch nor Open Inference stubs."""
+"""A typed client: rows in, anomaly scores out. It imports neither torch nor Open Inference stubs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import grpc
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from automl_ad.errors import AutomlADError, RowsError
-from automl_ad.results import AnomalyScores
-from automl_ad.rpc.models import Limits, UnknownModel
-from automl_ad.rpc.packing import score_request
+from automl_ad.results import AnomalyScores, Explanations
+from automl_ad.rpc.answers import details_of, explanations_of, joined, model_of, scores_of
+from automl_ad.rpc.channel import channel_credentials, channel_options
+from automl_ad.rpc.connection import Connection, ConnectionSettings
+from automl_ad.rpc.model_info import ModelDetails, ModelInfo
+from automl_ad.rpc.outgoing import CHUNK_ROWS, ClientRows, Outgoing
+from automl_ad.rpc.refusals import error_of, too_slow
+from automl_ad.rpc.stream_order import Answers, SentChunks
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 from automl_ad.rpc.v1 import scoring_pb2_grpc
 
 
-class ServerError(AutomlADError, ConnectionError):
-    """The server cannot be reached, was too slow, or failed. `code` is the gRPC status code's name."""
-
-    def __init__(self, message: str, hint: str = "", code: str = "") -> None:
-        super().__init__(message, hint)
-        self.code = code
-
-
 class ScoringClient:
-    """A connection to one server, kept open; one client may be used by many threads. Nothing is retried."""
+    """A connection to the service, kept open; one client may be used by many threads.
 
-    def __init__(self, target: str, *, timeout_s: float = 30.0) -> None:
-        """`target` is HOST:PORT; `timeout_s` is the deadline of every call."""
-        n_bytes = Limits().max_message_bytes
-        self._target = target
-        self._timeout_s = timeout_s
-        self._channel = grpc.insecure_channel(
-            target,
-            options=[("grpc.max_send_message_length", n_bytes), ("grpc.max_receive_message_length", n_bytes)],
-        )
+    Calls that the server was too busy for, or that did not reach it, are tried again within `timeout_s` and a
+    budget. Every method raises the errors of `rpc.errors`. gRPC does not survive a fork: open a client in the
+    process that uses it.
+    """
+
+    def __init__(self, target: str, **settings: Unpack[ConnectionSettings]) -> None:
+        """`settings` are those of `Connection`. Connects at the first call."""
+        self._connection = Connection(target=target, **settings)
+        self._outgoing = Outgoing(self._connection)
+        self._channel = _open(self._connection)
         self._stub = scoring_pb2_grpc.ScoringServiceStub(self._channel)
+        self._health = health_pb2_grpc.HealthStub(self._channel)
 
-    def score(
-        self,
-        rows: npt.ArrayLike | pa.Table | pa.RecordBatch | Mapping[str, Sequence[Any]],
-        *,
-        model: str = "",
-        version: str = "",
-    ) -> AnomalyScores:
-        """Scores of a matrix [M, F] in schema order, of an arrow table, or of column name -> values.
+    def score(self, rows: ClientRows, *, model: str = "", version: str = "") -> AnomalyScores:
+        """Scores of a matrix [M, F] in schema order, an arrow table, a frame, or column name -> values.
 
-        Raises RowsError when the rows do not fit the model, UnknownModel, and ServerError for the rest.
+        `version` may be an alias such as `canary`; empty strings leave the choice to the server.
         """
-        response = self._call(self._stub.Score, score_request(rows, model=model, version=version))
-        return AnomalyScores(
-            anomaly_score=np.array(response.anomaly_score, dtype=np.float64),
-            percentile=np.array(response.percentile, dtype=np.float64),
-            is_anomaly=np.array(response.is_anomaly, dtype=bool),
-            threshold=response.threshold,
-            model=response.model,
-            version=response.model_version,
-        )
+        request = self._outgoing.score_request(rows, model=model, version=version)
+        return scores_of(self._call(self._stub.Score, request))
 
-    def list_models(self) -> list[pb.Model]:
-        """The models of the server, with their features in the order of a matrix row."""
-        return list(self._call(self._stub.ListModels, pb.ListModelsRequest()).models)
+    def score_stream(
+        self, chunks: Iterable[ClientRows], *, model: str = "", version: str = ""
+    ) -> Iterator[AnomalyScores]:
+        """Scores of any number of chunks, one record a chunk, in order, all by one version of the model.
+
+        Memory stays bounded: `chunks` is read, by another thread, only as fast as answers are taken. What it
+        raises is raised here, after the answers to the chunks before.
+        """
+        sent = SentChunks(lambda rows: self._outgoing.score_request(rows, model=model, version=version))
+        answers = Answers(sent)
+        metadata = self._outgoing.metadata()
+        call = self._stub.ScoreStream(sent.requests(chunks), metadata=metadata)
+        patience = _Patience(call, self._connection.timeout_s)
+        try:
+            while (response := patience.next_answer()) is not None:
+                yield answers.scores(response)
+        except grpc.RpcError as error:
+            if patience.is_over:
+                raise too_slow(self._connection, metadata) from None
+            raise error_of(error, self._connection, metadata) from None
+        finally:
+            call.cancel()
+        answers.finish()
+
+    def score_table(
+        self, rows: ClientRows, *, model: str = "", version: str = "", chunk_rows: int = CHUNK_ROWS
+    ) -> AnomalyScores:
+        """Scores of a table of any length, sent in chunks; one version of the model answers for all of it."""
+        chunks = self._outgoing.chunks(rows, chunk_rows)
+        return joined(list(self.score_stream(chunks, model=model, version=version)))
+
+    def explain(self, rows: ClientRows, *, model: str = "", version: str = "") -> Explanations:
+        """What each feature contributes to the scores of a few rows (ModelInfo.max_explained_rows)."""
+        request = self._outgoing.score_request(rows, model=model, version=version)
+        return explanations_of(self._call(self._stub.Explain, pb.ExplainRequest(rows=request)))
+
+    def list_models(self) -> list[ModelInfo]:
+        """The models that the token may use, by name, with their features in the order of a matrix row."""
+        return [model_of(model) for model in self._call(self._stub.ListModels, pb.ListModelsRequest()).models]
+
+    def get_model(self, name: str = "", version: str = "") -> ModelDetails:
+        """Everything about one model; empty strings leave the choice to the server."""
+        request = pb.GetModelRequest(model=name, model_version=version)
+        return details_of(self._call(self._stub.GetModel, request))
+
+    def is_serving(self, service: str = "") -> bool:
+        """What grpc.health.v1 says, without the token. Raises ServerError when nobody answers."""
+        request = health_pb2.HealthCheckRequest(service=service)
+        answer = self._call(self._health.Check, request, has_token=False)
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def close(self) -> None:
-        """End the connection."""
+        """End the connection; calls in progress fail."""
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -78,17 +109,41 @@ class ScoringClient:
     ) -> None:
         self.close()
 
-    def _call(self, method: Any, request: Any) -> Any:
+    def _call(self, method: Any, request: Any, *, has_token: bool = True) -> Any:
+        metadata = self._outgoing.metadata(has_token=has_token)
         try:
-            return method(request, timeout=self._timeout_s)
+            return method(request, timeout=self._connection.timeout_s, metadata=metadata)
         except grpc.RpcError as error:
-            raise _error_of(error, self._target) from None
+            raise error_of(error, self._connection, metadata) from None
 
 
-def _error_of(error: Any, target: str) -> AutomlADError:
-    code, details = error.code(), error.details() or ""
-    if code is grpc.StatusCode.INVALID_ARGUMENT:
-        return RowsError(details)
-    if code is grpc.StatusCode.NOT_FOUND:
-        return UnknownModel(details)
-    return ServerError(f"{target} answered {code.name}: {details}", code=code.name)
+class _Patience:
+    """Reads the answers of a stream, and cancels it when one of them takes too long."""
+
+    def __init__(self, call: Any, timeout_s: float) -> None:
+        self._call = call
+        self._timeout_s = timeout_s
+        self.is_over = False
+        """Whether the call was cancelled here."""
+
+    def next_answer(self) -> pb.ScoreStreamResponse | None:
+        """The next answer; None at the end. Raises grpc.RpcError."""
+        timer = threading.Timer(self._timeout_s, self._give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            answer: pb.ScoreStreamResponse | None = next(self._call, None)
+        finally:
+            timer.cancel()
+        return answer
+
+    def _give_up(self) -> None:
+        self.is_over = True
+        self._call.cancel()
+
+
+def _open(connection: Connection) -> grpc.Channel:
+    credentials, options = channel_credentials(connection), channel_options(connection)
+    if credentials is None:
+        return grpc.insecure_channel(connection.target, options=options)
+    return grpc.secure_channel(connection.target, credentials, options=options)
