@@ -126,7 +126,7 @@ class Edge:
         self._metrics.call_began(method)
         started, code = time.perf_counter(), _OK
         try:
-            with tracing.call_span(method, metadata) as span:
+            with logs.request_context(call.request_id), tracing.call_span(method, metadata) as span:
                 try:
                     call.caller = self.check_token(method, metadata)
                     yield call

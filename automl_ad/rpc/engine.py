@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from google.protobuf.message import Message
 
 from automl_ad.results import AnomalyScores
+from automl_ad.rpc import tracing
 from automl_ad.rpc.batching import Batcher
 from automl_ad.rpc.calls import Call
 from automl_ad.rpc.gate import Gate
@@ -52,13 +53,14 @@ class Engine:
         encode: Callable[[AnomalyScores], Response],
     ) -> Response:
         """The encoded scores of the request's rows. Raises RowsError; the gate is the caller's business."""
-        if request.ByteSize() <= MAX_BATCHED_BYTES:
-            scores = await self._batcher(scorer).score(scorer, decode(request, scorer, self._limits))
-            response = encode(scores)
-        else:
-            scores, response = await self.in_thread(
-                lambda: _whole(scorer.score(decode(request, scorer, self._limits)), encode)
-            )
+        with tracing.child_span("score"):
+            if request.ByteSize() <= MAX_BATCHED_BYTES:
+                scores = await self._batcher(scorer).score(scorer, decode(request, scorer, self._limits))
+                response = encode(scores)
+            else:
+                scores, response = await self.in_thread(
+                    lambda: _whole(scorer.score(decode(request, scorer, self._limits)), encode)
+                )
         call.n_rows += len(scores.anomaly_score)
         self._metrics.scored(scores)
         return response

@@ -15,6 +15,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
+from automl_ad.artifact.registry import CHAMPION
 from automl_ad.errors import AutomlADError, ConfigError
 from automl_ad.rpc.errors import BrokenModel, UnknownModel
 from automl_ad.rpc.loaded_models import LoadedModels
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CHAMPION = "champion"
+
 Result = TypeVar("Result")
 
 

@@ -12,12 +12,14 @@ import grpc
 import pytest
 from rpc_fakes import FakeScorer, mixed_scorer, numeric_scorer
 
-from automl_ad.rpc.host import Host, HostOptions
-from automl_ad.rpc.models import Limits
+from automl_ad.rpc.host import Host
+from automl_ad.rpc.metrics import Metrics
+from automl_ad.rpc.models import FixedModels, Models
+from automl_ad.rpc.options import HostOptions, Limits
 
 
 @contextmanager
-def running(scorers: list[FakeScorer], options: HostOptions) -> Iterator[Host]:
+def running(models: list[FakeScorer] | Models, options: HostOptions) -> Iterator[Host]:
     """A host on an event loop of its own thread, stopped and drained at the end."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -28,7 +30,7 @@ def running(scorers: list[FakeScorer], options: HostOptions) -> Iterator[Host]:
         return future.result(30)
 
     async def make() -> Host:
-        host = Host(scorers, options)
+        host = Host(FixedModels(models) if isinstance(models, list) else models, options, Metrics())
         await host.start()
         return host
 

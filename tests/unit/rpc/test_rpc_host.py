@@ -16,8 +16,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from rpc_fakes import FakeScorer, numeric_scorer
 
 from automl_ad.errors import ConfigError
-from automl_ad.rpc.host import SERVICES, HostOptions
-from automl_ad.rpc.models import Limits, Models
+from automl_ad.rpc.host import SERVICES
+from automl_ad.rpc.models import FixedModels
+from automl_ad.rpc.options import HostOptions, Limits
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 from automl_ad.rpc.v1 import scoring_pb2_grpc
 
@@ -153,7 +154,7 @@ def test_a_port_in_use_is_an_error_with_the_way_out(host, scorer, serve_in_threa
 
 
 def test_a_port_out_of_range_is_an_error():
-    with pytest.raises(ConfigError, match=r"--port must be in \[0, 65535\], got 70000"):
+    with pytest.raises(ConfigError, match=r"port must be in \[0, 65535\], got 70000"):
         HostOptions(port=70_000)
 
 
@@ -202,10 +203,11 @@ def wait_until(holds) -> None:
 
 def test_a_server_needs_models_of_different_names(scorer):
     with pytest.raises(ConfigError, match="at least one model"):
-        Models([])
+        FixedModels([])
     with pytest.raises(ConfigError, match="different names, got 'numeric' twice"):
-        Models([scorer, numeric_scorer()])
+        FixedModels([scorer, numeric_scorer()])
 
 
-def test_limits_are_64_mib_and_65536_rows():
-    assert Limits() == Limits(max_message_bytes=64 * 1024 * 1024, max_rows=65_536)
+def test_a_limit_must_be_positive():
+    with pytest.raises(ConfigError, match="max_rows must be at least 1, got 0"):
+        Limits(max_rows=0)
