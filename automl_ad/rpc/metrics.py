@@ -118,6 +118,8 @@ class Metrics:
         self._models.add(model)
         self._scores.loaded((model, version), panel_percentiles)
         self._info.labels(model, version).set(1)
+        for outcome in ("swapped", "rejected"):
+            self._swaps.labels(model, outcome)
         self._load_seconds.observe(seconds)
 
     def model_evicted(self, model: str, version: str) -> None:
