@@ -15,29 +15,36 @@ from pathlib import Path
 from automl_ad.artifact.manifest import EXPORT_AGAIN, MANIFEST, FileRecord
 from automl_ad.errors import ArtifactError
 
+READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""No link is followed, and no pipe can hang the reader."""
+
 
 def read_file(folder: Path, name: str, max_bytes: int) -> bytes:
     """The whole content of a regular file of at most `max_bytes`.
 
-    Links, pipes and devices are refused without being read: O_NOFOLLOW, and O_NONBLOCK so that a pipe
-    cannot hang the reader. Raises ArtifactError.
+    Links, pipes and devices are refused without being read. Raises ArtifactError.
     """
     try:
-        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(folder / name, READ_FLAGS)
     except OSError as error:
         raise ArtifactError(f"{folder / name}: {_why_not_opened(error)}", _hint(folder, name)) from error
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ArtifactError(f"{folder / name}: must be a regular file", EXPORT_AGAIN)
-        if status.st_size > max_bytes:
-            raise ArtifactError(
-                f"{folder / name}: must have at most {max_bytes} bytes, got {status.st_size}", EXPORT_AGAIN
-            )
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(max_bytes)
+        return read_regular(descriptor, folder / name, max_bytes)
     finally:
         os.close(descriptor)
+
+
+def read_regular(descriptor: int, path: Path, max_bytes: int) -> bytes:
+    """The whole content of what was opened with READ_FLAGS, if it is a regular file. Raises ArtifactError."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise ArtifactError(f"{path}: must be a regular file", EXPORT_AGAIN)
+    if status.st_size > max_bytes:
+        raise ArtifactError(
+            f"{path}: must have at most {max_bytes} bytes, got {status.st_size}", EXPORT_AGAIN
+        )
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        return file.read(max_bytes)
 
 
 def read_recorded(folder: Path, name: str, record: FileRecord) -> bytes:

@@ -1,0 +1,42 @@
+"""From what a user calls a registry (a folder, s3://bucket/prefix) to its storage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from automl_ad.artifact.registry.errors import RegistryError
+from automl_ad.artifact.registry.local import LocalStorage
+from automl_ad.artifact.registry.objects import ObjectStorage
+from automl_ad.artifact.registry.storage import Storage
+
+
+def storage_of(location: str | Path) -> Storage:
+    """The storage at a folder or a URI that pyarrow.fs knows; nothing is read yet. Raises RegistryError."""
+    text = str(location)
+    if not text or "\0" in text:
+        raise RegistryError(f"a registry must be a folder or a URI, got {text!r}", "name a folder")
+    if "://" not in text:
+        return LocalStorage(Path(text).absolute())
+    try:
+        filesystem, path = pafs.FileSystem.from_uri(text)
+    except (pa.ArrowException, OSError) as error:
+        raise RegistryError(
+            f"a registry must be a folder or a URI such as s3://bucket/prefix, got {_shown(text)}: {error}",
+            "check the address",
+        ) from error
+    if isinstance(filesystem, pafs.LocalFileSystem):
+        return LocalStorage(Path(path))
+    return ObjectStorage(filesystem, path, shown=_shown(text))
+
+
+def _shown(uri: str) -> str:
+    """The URI as it may be printed: no keys (s3://KEY:SECRET@bucket), no options.
+
+    >>> _shown("s3://key:secret@bucket/models?region=eu-west-1")
+    's3://bucket/models'
+    """
+    scheme, _, rest = uri.partition("?")[0].partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
