@@ -18,7 +18,7 @@ from uuid import uuid4
 import grpc
 
 from automl_ad.rpc import logs, tracing
-from automl_ad.rpc.errors import Forbidden
+from automl_ad.rpc.errors import Forbidden, Unauthenticated
 from automl_ad.rpc.failures import REQUEST_ID, CallFailed, failure_of
 from automl_ad.rpc.keys import ANYONE, Caller, Keys
 
@@ -111,7 +111,15 @@ class Edge:
             async for response in handler(requests, call):
                 yield response
 
-    def check_token(self, method: str, metadata: dict[str, str | bytes]) -> Caller:
+    def knows_token(self, method: str, metadata: dict[str, str | bytes]) -> bool:
+        """Whether the call would get past its token: asked before its message is read."""
+        try:
+            self._caller(method, metadata)
+        except Unauthenticated:
+            return False
+        return True
+
+    def _caller(self, method: str, metadata: dict[str, str | bytes]) -> Caller:
         """Who calls. Raises Unauthenticated."""
         if self._keys is None or method in OPEN_METHODS:
             return ANYONE
@@ -128,7 +136,7 @@ class Edge:
         try:
             with logs.request_context(call.request_id), tracing.call_span(method, metadata) as span:
                 try:
-                    call.caller = self.check_token(method, metadata)
+                    call.caller = self._caller(method, metadata)
                     yield call
                 except (asyncio.CancelledError, GeneratorExit):
                     code = grpc.StatusCode.CANCELLED.name  # the client left, or its deadline passed

@@ -54,7 +54,7 @@ class Host:
         """host:port of the Prometheus page, if there is one."""
         self.engine = Engine(options.limits, metrics)
         self._models = models
-        self._metrics = metrics
+        self.metrics = metrics
         self._health = health_aio.HealthServicer()
         self._page: Page | None = None
         keys = None if options.keys is None else Keys(options.keys)
@@ -66,7 +66,7 @@ class Host:
         await self._models.start()
         self.address = _bind(self._server, self.options)
         if self.options.metrics_port is not None:
-            self._page = serve_page(self._metrics, self.options.host, self.options.metrics_port)
+            self._page = serve_page(self.metrics, self.options.host, self.options.metrics_port)
             self.metrics_address = f"{self.options.host}:{self._page.port}"
         await self._server.start()
         for service in ("", *SERVICES):
@@ -108,6 +108,8 @@ def _server(
 ) -> grpc.aio.Server:
     server = grpc.aio.server(
         interceptors=[EdgeInterceptor(edge, SERVICES)],
+        # Whatever the gate has not seen yet: with the largest message, what requests can hold in memory.
+        maximum_concurrent_rpcs=2 * options.limits.max_in_progress,
         options=[
             *channel_options(options.limits),
             ("grpc.so_reuseport", int(options.shares_port)),

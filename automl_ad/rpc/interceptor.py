@@ -9,8 +9,7 @@ import grpc
 import grpc.aio
 
 from automl_ad.rpc.calls import Edge
-from automl_ad.rpc.errors import Unauthenticated
-from automl_ad.rpc.failures import CallFailed, failure_of
+from automl_ad.rpc.failures import CallFailed
 
 if TYPE_CHECKING:
     Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
@@ -33,8 +32,11 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         handler, method = await continuation(handler_call_details), handler_call_details.method
         if handler is None:
             return handler
+        if not self._edge.knows_token(method, dict(handler_call_details.invocation_metadata or ())):
+            # As a stream, because a unary handler would be called after the message is read, however large.
+            return grpc.stream_stream_rpc_method_handler(self._stream(method, _never))
         if not method.startswith(self._own):
-            return self._guarded(handler, handler_call_details)
+            return handler
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
                 self._unary(method, handler.unary_unary),
@@ -66,23 +68,10 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
         return answers
 
-    def _guarded(self, handler: Handler, details: grpc.HandlerCallDetails) -> Handler:
-        """The same handler for those who may call it, else one that says why not."""
-        try:
-            self._edge.check_token(details.method, dict(details.invocation_metadata or ()))
-        except Unauthenticated as error:
-            failed = CallFailed(failure_of(error, ""))
-            return grpc.stream_stream_rpc_method_handler(_refusing(failed))
-        return handler
 
-
-def _refusing(failed: CallFailed) -> Any:
-    async def refuse(requests: Any, context: Any) -> AsyncIterator[Any]:
-        del requests
-        await _abort(context, failed)
-        yield  # makes it a generator
-
-    return refuse
+def _never(requests: Any, call: Any) -> AsyncIterator[Any]:
+    """The handler of a call that the edge refuses before it is handled."""
+    raise AssertionError(f"{call} was let in without a token, with {requests}")
 
 
 async def _abort(context: Any, failed: CallFailed) -> None:
