@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from automl_ad_serve import ingress
 from automl_ad_serve.ingress import SERVICER_FUNCTIONS, Ingress
-from automl_ad_serve.run import ServeOptions
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2
 
 from automl_ad.data import Feature, Schema
-from automl_ad.errors import ConfigError
-from automl_ad.rpc.host import HostOptions
-from automl_ad.rpc.models import Limits
+from automl_ad.rpc.metrics import Metrics
+from automl_ad.rpc.models import FixedModels
 from automl_ad.rpc.oip import open_inference_grpc_pb2 as oip
+from automl_ad.rpc.options import HostOptions, ModelSource
+from automl_ad.rpc.service_options import ServiceOptions
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 
 
@@ -31,11 +35,6 @@ class BrokenScorer:
         features=(Feature(name="a", kind="numeric", arrow_type="double", is_nullable=True, policy=""),),
     )
 
-    @classmethod
-    def load(cls, path: Path) -> BrokenScorer:
-        del path
-        return cls()
-
     def score(self, rows):
         raise ZeroDivisionError("secret")
 
@@ -43,8 +42,17 @@ class BrokenScorer:
 class Context:
     """What a replica may do with Serve's context."""
 
-    code: grpc.StatusCode | None = None
-    details = ""
+    def __init__(self, *metadata: tuple[str, str]) -> None:
+        self.metadata = list(metadata)
+        self.code: grpc.StatusCode | None = None
+        self.details = ""
+        self.trailing: list[tuple[str, Any]] = []
+
+    def invocation_metadata(self) -> list[tuple[str, str]]:
+        return self.metadata
+
+    def peer(self) -> str:
+        return "ipv4:10.0.0.1:1"
 
     def set_code(self, code: grpc.StatusCode) -> None:
         self.code = code
@@ -52,11 +60,33 @@ class Context:
     def set_details(self, details: str) -> None:
         self.details = details
 
+    def set_trailing_metadata(self, trailing_metadata: list[tuple[str, Any]]) -> None:
+        assert isinstance(trailing_metadata, list)  # Serve adds it to a list of its own
+        self.trailing = trailing_metadata
+
 
 @pytest.fixture
-def replica(monkeypatch: pytest.MonkeyPatch) -> Ingress:
-    monkeypatch.setattr(ingress, "Scorer", BrokenScorer)
-    return Ingress([Path("broken")], Limits())
+def call(monkeypatch: pytest.MonkeyPatch):
+    """(method, request, context) -> what a replica of the broken model answers; a list of a stream."""
+    monkeypatch.setattr(ingress, "prepared", lambda _service: (FixedModels([BrokenScorer()]), Metrics()))
+
+    end = Ingress.__del__  # Serve awaits it once and takes it away; Python would call it a second time
+    monkeypatch.setattr(Ingress, "__del__", lambda _self: None)
+
+    def call(name: str, request: Any, context: Context, *, keys: Path | None = None) -> Any:
+        async def answer() -> Any:
+            service = ServiceOptions(models=ModelSource(artifacts=(Path("a"),)), host=HostOptions(keys=keys))
+            replica = Ingress.__new__(Ingress)
+            await replica.__init__(service)
+            answered = getattr(replica, name)(request, grpc_context=context)
+            try:
+                return [item async for item in answered] if inspect.isasyncgen(answered) else await answered
+            finally:
+                await end(replica)
+
+        return asyncio.run(answer())
+
+    return call
 
 
 def registered_methods() -> Iterator[str]:
@@ -71,16 +101,29 @@ def registered_methods() -> Iterator[str]:
         def add_registered_method_handlers(self, service, handlers):
             self.names += tuple(handlers)
 
+    class Servicer:
+        def __getattr__(self, name):
+            return None
+
     server = Server()
     for path in SERVICER_FUNCTIONS:
         module, _, function = path.rpartition(".")
-        getattr(importlib.import_module(module), function)(Ingress, server)
+        getattr(importlib.import_module(module), function)(Servicer(), server)
     yield from server.names
+
+
+def double_matrix(*values: float) -> pb.ScoreRequest:
+    return pb.ScoreRequest(double_matrix=pb.DoubleMatrix(n_features=1, values=values))
+
+
+async def stream_of(*chunks: pb.ScoreRequest) -> AsyncIterator[pb.ScoreStreamRequest]:
+    for chunk in chunks:
+        yield pb.ScoreStreamRequest(chunk=chunk)
 
 
 def test_every_method_of_every_service_is_there_and_takes_the_context():
     names = list(registered_methods())
-    assert {"Score", "ListModels", "ModelInfer", "Check", "Watch", "List"} < set(names)
+    assert {"Score", "ScoreStream", "Explain", "ListModels", "GetModel", "ModelInfer", "Check"} < set(names)
     for name in names:
         assert list(inspect.signature(getattr(Ingress, name)).parameters)[1:] == ["request", "grpc_context"]
 
@@ -91,27 +134,45 @@ def test_no_two_services_share_a_method_name():
     assert sorted(names) == sorted(set(names))
 
 
-def test_a_bug_reaches_the_proxy_as_an_incident(replica):
+def test_a_bug_reaches_the_proxy_as_an_incident(call):
     context = Context()
-    request = pb.ScoreRequest(double_matrix=pb.DoubleMatrix(n_features=1, values=[1]))
-    assert asyncio.run(replica.Score(request, context)) == pb.ScoreResponse()
+    assert call("Score", double_matrix(1), context) == pb.ScoreResponse()
     assert context.code is grpc.StatusCode.INTERNAL
     assert context.details.startswith("internal error, incident ")
     assert "secret" not in context.details
 
 
-def test_a_wrong_request_reaches_the_proxy_with_its_reason(replica):
-    context = Context()
-    asyncio.run(replica.ModelMetadata(oip.ModelMetadataRequest(name="broke"), context))
+def test_a_wrong_request_reaches_the_proxy_with_reason_details_and_its_own_id(call):
+    context = Context(("x-request-id", "mine"))
+    assert (
+        call("ModelMetadata", oip.ModelMetadataRequest(name="broke"), context) == oip.ModelMetadataResponse()
+    )
     assert context.code is grpc.StatusCode.NOT_FOUND
     assert context.details == "no model is called 'broke'; did you mean 'broken'?"
+    trailing = dict(context.trailing)
+    assert trailing["x-request-id"] == "mine"
+    status = status_pb2.Status.FromString(trailing["grpc-status-details-bin"])
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert (info.reason, info.domain) == ("MODEL_UNKNOWN", "automl-ad")
 
 
-def test_a_port_that_replicas_cannot_share_is_refused():
-    with pytest.raises(ConfigError, match="--ray needs a port that all replicas share, got 0"):
-        ServeOptions(host=HostOptions(port=0))
+def test_a_stream_that_fails_raises_with_the_status_set_and_nothing_of_the_bug(call):
+    context = Context()
+    with pytest.raises(Exception, match=r"internal error, incident \w+: see the server's log") as raised:
+        call("ScoreStream", stream_of(double_matrix(1)), context)
+    assert context.code is grpc.StatusCode.INTERNAL
+    assert "secret" not in f"{context.details}{raised.value}"
 
 
-def test_at_least_one_replica():
-    with pytest.raises(ConfigError, match="--replicas must be at least 1, got 0"):
-        ServeOptions(n_replicas=0)
+def test_a_token_is_asked_for_but_not_by_probes(call, tmp_path):
+    keys = tmp_path / "keys.toml"
+    keys.write_text(f'[keys.team]\nsha256 = "{hashlib.sha256(b"t" * 64).hexdigest()}"\n')
+    keys.chmod(0o600)
+    refused, accepted, probed = Context(), Context(("authorization", "Bearer " + "t" * 64)), Context()
+    call("ListModels", pb.ListModelsRequest(), refused, keys=keys)
+    assert refused.code is grpc.StatusCode.UNAUTHENTICATED
+    call("ServerMetadata", oip.ServerMetadataRequest(), accepted, keys=keys)
+    assert accepted.code is None
+    assert call("ServerLive", oip.ServerLiveRequest(), probed, keys=keys).live
+    assert call("Check", health_pb2.HealthCheckRequest(), probed, keys=keys).status == 1
