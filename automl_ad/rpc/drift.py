@@ -81,4 +81,5 @@ class ScoreWindow:
 
 
 def _shares(counts_B: Counts) -> npt.NDArray[np.float64]:
-    return (counts_B + _PRIOR) / (counts_B.sum() + _PRIOR * len(counts_B))
+    filled_B = counts_B.astype(np.float64) + _PRIOR
+    return np.asarray(filled_B / filled_B.sum(), dtype=np.float64)

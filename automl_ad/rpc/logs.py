@@ -36,6 +36,8 @@ _PROBES = (
 _FAULTS = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
 _REDIRECTED = ("ray", "grpc")
 """Loggers of libraries that write to the terminal themselves."""
+_QUOTING = "opentelemetry.trace"
+"""Warns of trace headers that are none by quoting them: a line more for every call of a hostile client."""
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 _calls = structlog.wrap_logger(
@@ -67,6 +69,7 @@ def configure_logs(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger(_QUOTING).setLevel(logging.ERROR)
     for name in _REDIRECTED:
         _redirect(logging.getLogger(name))
     return handler

@@ -42,7 +42,8 @@ _SERVER_FAULTS = frozenset(
 def call_span(method: str, metadata: Mapping[str, str | bytes]) -> Iterator[Span]:
     """The span of a call of `/package.Service/Method`, which is current while the block runs.
 
-    `metadata` is the client's and may hold anything; what is no trace context starts a trace of its own.
+    `metadata` is the client's and may hold anything; what is no trace context starts a trace of its own. A
+    caller that does not sample its trace keeps ours from being recorded, as W3C has it.
     """
     if not _is_tracing() and "traceparent" not in metadata:
         yield INVALID_SPAN

@@ -40,7 +40,7 @@ def call_of(**changed: object) -> SimpleNamespace:
 @pytest.fixture
 def configure() -> Iterator[Configure]:
     """Configures the logs onto a text of their own, and puts everything back."""
-    touched = [logging.getLogger(name) for name in (None, "ray", "grpc")]
+    touched = [logging.getLogger(name) for name in (None, "ray", "grpc", "opentelemetry.trace")]
     before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in touched]
 
     def configured(format: logs.LogFormat, **options: int) -> io.StringIO:
@@ -154,6 +154,14 @@ def test_libraries_write_to_the_terminal_no_more(configure: Configure) -> None:
     ray.warning("from Ray")
     assert terminal.getvalue() == ""
     assert json.loads(stream.getvalue())["event"] == "from Ray"
+
+
+def test_a_header_that_is_no_trace_is_not_told(configure: Configure) -> None:
+    stream = configure("text")
+    metadata = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "tracestate": "!!!,???"}
+    with tracing.call_span(SCORE, metadata):
+        assert tracing.trace_id() == TRACE
+    assert stream.getvalue() == ""
 
 
 def test_request_and_trace_are_on_every_line_of_a_call(configure: Configure) -> None:

@@ -118,8 +118,17 @@ def test_no_header_can_break_a_call(
 ) -> None:
     with tracing.call_span(SCORE, metadata) as span:
         tracing.describe(span, CALL, "OK")
-    (span,) = spans()
-    assert span.context.is_valid
+        assert span.get_span_context().is_valid
+    is_sampled = span.get_span_context().trace_flags.sampled
+    assert [each.name for each in spans()] == [SCORE.strip("/")] * is_sampled
+
+
+def test_a_caller_that_does_not_sample_keeps_us_from_recording(
+    spans: Callable[[], list[ReadableSpan]],
+) -> None:
+    with tracing.call_span(SCORE, {"traceparent": f"00-{TRACE}-{SPAN}-00"}), tracing.child_span("score"):
+        assert tracing.trace_id() == TRACE
+    assert spans() == []
 
 
 def test_a_header_beyond_all_measure_is_not_read(spans: Callable[[], list[ReadableSpan]]) -> None:
