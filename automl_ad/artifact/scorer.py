@@ -106,6 +106,25 @@ class Scorer:
             row_threshold=against_M if isinstance(against_M, np.ndarray) else None,
         )
 
+    def encode(self, rows: Rows) -> npt.NDArray[np.float64]:
+        """[M, D], the rows as numbers, not yet scaled. Raises RowsError."""
+        return _encode(self._model, rows)
+
+    def score_encoded(self, encoded_MD: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """[M] anomaly scores of encoded rows, equal to those of `score`. Raises RowsError."""
+        return scores_of_encoded(self._model, encoded_MD)
+
+    @property
+    def encoded_places(self) -> tuple[slice, ...]:
+        """[F], where each feature stands among the D encoded numbers."""
+        widths = [len(encoder.names) for encoder in self._model.preprocessor.encoders]
+        ends = np.cumsum(widths).tolist()
+        return tuple(slice(end - width, end) for end, width in zip(ends, widths, strict=True))
+
+    def sample_encoded(self, n: int, *, seed: int) -> npt.NDArray[np.float64]:
+        """[n, D], rows that nobody had: each feature drawn by itself from its marginal."""
+        return self.encode(self._model.preprocessor.sample_marginals(n, seed=seed))
+
     def _percentiles(self, scores_M: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         below_M = np.searchsorted(self._panel_ascending_N, scores_M, side="right")
         return np.asarray(100.0 * below_M.astype(np.float64) / len(self._panel_ascending_N))
@@ -113,7 +132,11 @@ class Scorer:
 
 def scores_of(model: Model, rows: Rows) -> npt.NDArray[np.float64]:
     """[M] anomaly scores of the rows. Raises RowsError."""
-    encoded_MD = _encode(model, rows)
+    return scores_of_encoded(model, _encode(model, rows))
+
+
+def scores_of_encoded(model: Model, encoded_MD: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """[M] anomaly scores of rows as `Preprocessor.encode` gives them. Raises RowsError."""
     if not len(encoded_MD):
         return np.empty(0)
     scaled = {prep: model.preprocessor.scale(encoded_MD, prep) for prep in {p.prep for p in model.parts}}

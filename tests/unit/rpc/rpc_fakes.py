@@ -38,6 +38,24 @@ class FakeScorer:
         self.may_finish = threading.Event()
         self.may_finish.set()
 
+    @property
+    def encoded_places(self) -> tuple[slice, ...]:
+        return tuple(slice(place, place + 1) for place in range(self.n_encoded))
+
+    def encode(self, rows: np.ndarray | pa.Table) -> np.ndarray:
+        if isinstance(rows, np.ndarray):
+            return rows.astype(np.float64)
+        self.score(rows)
+        encoded = np.zeros((len(rows), self.n_encoded))
+        encoded[:, 0] = rows.column(0).to_numpy()
+        return encoded
+
+    def score_encoded(self, encoded: np.ndarray) -> np.ndarray:
+        return self.score(encoded).anomaly_score
+
+    def sample_encoded(self, n: int, *, seed: int) -> np.ndarray:
+        return np.random.default_rng(seed).uniform(size=(n, self.n_encoded))
+
     def score(self, rows: np.ndarray | pa.Table) -> AnomalyScores:
         self.rows = rows
         self.threads.add(threading.current_thread().name)
