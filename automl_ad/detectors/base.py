@@ -33,6 +33,10 @@ class Detector(ABC):
     max_members_on_cpu: ClassVar[int | None] = None
     """More networks at once than this are not worth their time without a GPU (DESIGN D2); None: no limit."""
 
+    block_multiple: ClassVar[int] = 1
+    """Rows are scored in multiples of this, see `filled_up`, so that no score depends on the rows beside it:
+    kernels of torch and BLAS round a single row, and the end of a block, unlike the middle of one."""
+
     n_features: int
     n_members: int
 
@@ -80,6 +84,17 @@ class ClosedFormDetector(Detector):
     @abstractmethod
     def fit(self, x_ND: npt.NDArray[np.float32], *, seed: int) -> None:
         """Fit on all rows. Raises TrialFailed when the rows do not allow it."""
+
+
+def filled_up(x_ND: npt.NDArray[np.float32], multiple: int) -> npt.NDArray[np.float32]:
+    """The rows in C order, then copies of the last one up to a multiple of `multiple` rows."""
+    n_rows = len(x_ND)
+    n_missing = -n_rows % multiple
+    if not n_missing:
+        return np.ascontiguousarray(x_ND)
+    filled = np.empty((n_rows + n_missing, x_ND.shape[1]), x_ND.dtype)
+    filled[:n_rows], filled[n_rows:] = x_ND, x_ND[-1]
+    return filled
 
 
 def member_mean(scores_SN: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from automl_ad.detectors.base import ClosedFormDetector
+from automl_ad.detectors.base import ClosedFormDetector, filled_up
 from automl_ad.errors import ArtifactError, TrialFailed
 from automl_ad.results import Arrays, Value
 
@@ -110,10 +110,12 @@ class ArrayDetector(ClosedFormDetector):
 
     def scores(self, x_ND: Float32Array, types: Sequence[str] | None = None) -> dict[str, Float64Array]:
         """Score type -> [1, N]; memory stays bounded however many rows there are."""
-        step = max(1, BLOCK_VALUES // self.values_per_row)
-        blocks = [self.evaluate(x_ND[start : start + step]) for start in range(0, max(1, len(x_ND)), step)]
+        rows_ND = filled_up(x_ND, self.block_multiple)
+        n_blocks = max(1, BLOCK_VALUES // (self.values_per_row * self.block_multiple))
+        step = n_blocks * self.block_multiple
+        blocks = [self.evaluate(rows_ND[start : start + step]) for start in range(0, max(1, len(x_ND)), step)]
         names = types if types is not None else [score_type.name for score_type in self.score_types]
-        return {name: np.concatenate([block[name] for block in blocks])[None, :] for name in names}
+        return {name: np.concatenate([block[name] for block in blocks])[None, : len(x_ND)] for name in names}
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Everything fitted."""

@@ -34,6 +34,7 @@ class Gmm(ArrayDetector):
     """How unlikely a row is under a few Gaussians; k* is the part with the largest posterior."""
 
     name = "gmm"
+    block_multiple = 16
     score_types = (
         ScoreType(name="L", meaning="-log sum_k w_k N_k(x)"),
         ScoreType(name="D", meaning="-log w_k*, how rare the row's part is"),

@@ -22,6 +22,7 @@ class Mahalanobis(ArrayDetector):
     """Distance to the mean in units of the data's own spread, correlations included."""
 
     name = "mahalanobis"
+    block_multiple = 16
     score_types = (ScoreType(name="mahalanobis", meaning="distance to the mean under the shrunk covariance"),)
 
     def read(self, params: Mapping[str, Value]) -> None:

@@ -33,6 +33,7 @@ class OneClassSvm(ArrayDetector):
     """How far outside the smallest region that holds a share 1 - nu of the data."""
 
     name = "ocsvm"
+    block_multiple = 16
     score_types = (
         ScoreType(name="margin", meaning="rho - sum_i alpha_i k(x_i, x), above 0 outside (eq. 10)"),
     )

@@ -28,6 +28,7 @@ class Pca(ArrayDetector):
     """What the main directions of the data leave unexplained."""
 
     name = "pca"
+    block_multiple = 16
     score_types = (
         ScoreType(name="residual", meaning="squared distance to the subspace of the kept components"),
         ScoreType(name="whitened", meaning="sum over kept components of projection^2 / variance (eq. 5)"),
