@@ -1,103 +1,114 @@
-"""automl_ad.rpc.v1 on the client: rows -> request. `codec` is the server's half."""
+"""automl_ad.rpc.v1 on the client: rows -> request, rows -> chunks. `codec` is the server's half."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import types
 
-from automl_ad.errors import RowsError
+from automl_ad.errors import ConfigError, RowsError
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def score_request(
-    rows: npt.ArrayLike | pa.Table | pa.RecordBatch | Mapping[str, Sequence[Any]], *, model: str, version: str
-) -> pb.ScoreRequest:
-    """The request for a matrix [M, F] in schema order, an arrow table, or column name -> values.
+ClientRows: TypeAlias = (
+    "npt.ArrayLike | pa.Table | pa.RecordBatch | pd.DataFrame | Mapping[str, Sequence[Any]]"
+)
+"""A matrix [M, F] in schema order, or columns by name."""
+Packed: TypeAlias = npt.NDArray[Any] | pa.Table
+"""Rows in one of the two forms that travel."""
+
+
+def score_request(rows: ClientRows, *, model: str, version: str) -> pb.ScoreRequest:
+    """The request for the rows: singles as packed bytes, doubles as a matrix, named columns as Arrow IPC.
 
     Raises RowsError for what the wire has no form for.
     """
+    packed = as_packed(rows)
     request = pb.ScoreRequest(model=model, model_version=version)
-    if isinstance(rows, Mapping):
-        rows = pa.table(dict(rows))
-    if isinstance(rows, pa.Table | pa.RecordBatch):
-        columns = [_column(name, rows.column(name)) for name in rows.schema.names]
-        request.columns.CopyFrom(pb.Columns(columns=columns))
+    if isinstance(packed, pa.Table):
+        request.arrow_ipc = _ipc_bytes(packed)
+    elif packed.dtype == np.float32:
+        request.packed_matrix.n_features = packed.shape[1]
+        request.packed_matrix.float32_values = packed.astype("<f4", copy=False).tobytes()
     else:
-        _add_matrix(request, np.asarray(rows))
+        request.double_matrix.n_features = packed.shape[1]
+        request.double_matrix.values.extend(packed.ravel().tolist())
     return request
 
 
-def _add_matrix(request: pb.ScoreRequest, rows_MF: npt.NDArray[Any]) -> None:
-    if rows_MF.ndim != 2 or rows_MF.dtype.kind not in "fiu":
+def chunks(rows: ClientRows, chunk_rows: int) -> Iterator[Packed]:
+    """The rows in order, `chunk_rows` at a time, for `score_request`; one empty chunk where there is no row.
+
+    Raises RowsError like it, before the first chunk.
+    """
+    if chunk_rows < 1:
+        raise ConfigError(f"chunk_rows must be at least 1, got {chunk_rows}")
+    packed = as_packed(rows)
+    return (packed[start : start + chunk_rows] for start in range(0, max(1, len(packed)), chunk_rows))
+
+
+def as_packed(rows: ClientRows) -> Packed:
+    """The rows as a table, or as a matrix of floats. Raises RowsError for anything else."""
+    table = _table_of(rows)
+    if table is not None:
+        return table.replace_schema_metadata(None)
+    rows_MF = np.asarray(rows)
+    if rows_MF.ndim != 2 or rows_MF.dtype.kind not in "fiub":
         raise RowsError(
-            f"rows must be a matrix [M, F] of numbers, got {rows_MF.dtype} of shape {list(rows_MF.shape)}"
+            f"rows must be a matrix [M, F] of numbers, got {rows_MF.dtype} of shape {list(rows_MF.shape)}",
+            "send columns with names: an arrow table, a data frame, or a mapping",
         )
-    matrix = request.float_matrix if rows_MF.dtype == np.float32 else request.double_matrix
-    matrix.n_features = rows_MF.shape[1]
-    matrix.values.extend(rows_MF.ravel().tolist())
+    return rows_MF if rows_MF.dtype in (np.float32, np.float64) else rows_MF.astype(np.float64)
 
 
-def _column(name: str, values: pa.Array | pa.ChunkedArray) -> pb.Column:
-    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    missing = np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))
-    column = pb.Column(name=name, nulls=missing.tolist())
-    for applies, add in _WRITERS:
-        if applies(array.type):
-            add(column, array)
-            return column
-    raise RowsError(
-        f"column {name!r} of type {array.type} cannot be sent", "cast it to numbers, text or timestamps"
-    )
+def _table_of(rows: ClientRows) -> pa.Table | None:
+    """The rows as a table if they have named columns; None for a matrix."""
+    try:
+        if isinstance(rows, pa.Table):
+            return rows
+        if isinstance(rows, pa.RecordBatch):
+            return pa.Table.from_batches([rows])
+        if isinstance(rows, Mapping):
+            return pa.table(dict(rows))
+        if hasattr(rows, "columns") and hasattr(rows, "iloc"):  # a data frame, without importing pandas
+            return pa.Table.from_pandas(rows, preserve_index=False)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise RowsError(
+            f"rows must be equally long columns of values of one kind, got: {error}",
+            'write for example {"amount": [3.5, 4.0], "country": ["fr", None]}',
+        ) from error
+    return None
 
 
-def _add_numbers(column: pb.Column, array: pa.Array) -> None:
-    column.numbers.values.extend(array.cast(pa.float64()).fill_null(0.0).to_pylist())
+def _ipc_bytes(table: pa.Table) -> bytes:
+    """One uncompressed record batch; metadata, which only other tools read, is left behind."""
+    columns = [_plain(name, table.column(name)) for name in table.column_names]
+    whole = pa.table(columns, names=table.column_names).combine_chunks()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, whole.schema, options=pa.ipc.IpcWriteOptions(compression=None)) as writer:
+        writer.write_table(whole)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
-def _add_strings(column: pb.Column, array: pa.Array) -> None:
-    column.strings.values.extend(array.cast(pa.string()).fill_null("").to_pylist())
-
-
-def _add_booleans(column: pb.Column, array: pa.Array) -> None:
-    column.booleans.values.extend(array.fill_null(False).to_pylist())
-
-
-def _add_timestamps(column: pb.Column, array: pa.Array) -> None:
-    microseconds = array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-    column.timestamps.values.extend(microseconds.fill_null(0).to_pylist())
-
-
-def _add_images(column: pb.Column, array: pa.Array) -> None:
-    column.images.values.extend(array.fill_null(b"").to_pylist())
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    if types.is_dictionary(kind):
-        return _is_text(kind.value_type)
-    return bool(types.is_string(kind) or types.is_large_string(kind))
-
-
-def _is_binary(kind: pa.DataType) -> bool:
-    return bool(types.is_binary(kind) or types.is_large_binary(kind))
-
-
-def _is_moment(kind: pa.DataType) -> bool:
-    return bool(types.is_timestamp(kind) or types.is_date(kind))
-
-
-_WRITERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pb.Column, pa.Array], None]], ...] = (
-    (_is_number, _add_numbers),
-    (_is_text, _add_strings),
-    (types.is_boolean, _add_booleans),
-    (_is_moment, _add_timestamps),
-    (_is_binary, _add_images),
-)
+def _plain(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column in a type that the server takes: no views, no extensions, dictionaries of text only."""
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain(name, column.cast(kind.storage_type))
+    if types.is_dictionary(kind) and not (
+        types.is_string(kind.value_type) or types.is_large_string(kind.value_type)
+    ):
+        return _plain(name, column.cast(kind.value_type))
+    if types.is_nested(kind):
+        raise RowsError(
+            f"column {name!r} of type {kind} cannot be sent", "send a column for each of its values"
+        )
+    view = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}.get(kind)
+    return column.cast(view) if view is not None else column
