@@ -39,7 +39,7 @@ def server_credentials(files: TLSFiles) -> grpc.ServerCredentials:
 def _read(files: TLSFiles) -> grpc.ServerCertificateConfiguration:
     certificate = _pem(files.certificate, CERTIFICATE, b"CERTIFICATE-----")
     key = _pem(files.key, KEY, b"PRIVATE KEY-----")
-    client_ca = files.client_ca and _pem(files.client_ca, CLIENT_CA, b"CERTIFICATE-----")
+    client_ca = None if files.client_ca is None else _pem(files.client_ca, CLIENT_CA, b"CERTIFICATE-----")
     _require_plain(key, files)
     _require_pair(files)
     if client_ca is not None:
