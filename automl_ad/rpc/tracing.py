@@ -120,10 +120,10 @@ def _exporter(name: Exporter) -> SpanExporter:
         return ConsoleSpanExporter(out=sys.stderr)
     try:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-    except ImportError:
+    except ImportError as error:
         raise ConfigError(
-            "tracing to otlp needs its exporter, got none installed", 'pip install "automl-ad[otlp]"'
-        ) from None
+            f"tracing to otlp needs its exporter, got: {error}", 'pip install "automl-ad[otlp]"'
+        ) from error
     exporter: SpanExporter = OTLPSpanExporter()
     return exporter
 
