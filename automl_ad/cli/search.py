@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_ad.cli.registering import REGISTRY, Registered, RegistryOption, register, require_registrable
 from automl_ad.config import (
     Aggregation,
     Combination,
@@ -146,6 +147,11 @@ def search(
             envvar="AUTOML_AD_STORAGE", help="Database URL for the Optuna index; default: a journal file."
         ),
     ] = None,
+    register_as: Annotated[
+        str | None,
+        typer.Option("--register", metavar="NAME", help="Add the artifact to the registry as this model."),
+    ] = None,
+    registry: RegistryOption = REGISTRY,
     keep_bytes: Annotated[int, typer.Option(help="Most bytes of weights to keep.")] = 2_000_000_000,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document instead of tables.")
@@ -157,6 +163,8 @@ def search(
     from automl_ad.searching import Interrupted, default_executor, default_gpus_per_trial
     from automl_ad.searching import search as run_search
 
+    if register_as is not None:
+        require_registrable(register_as, registry)
     study = output or _default_output(data, demo)
     if demo:
         data, label_column = _write_demo(data, study), "malignant"
@@ -207,7 +215,11 @@ def search(
         )
     if isinstance(outcome, Interrupted):
         raise typer.Exit(_report_interruption(outcome, stop))
-    _print_outcome(outcome, data_config, as_json=as_json)
+    artifact = outcome.exported.artifact
+    registered = register(register_as, artifact, registry) if register_as else None
+    _print_outcome(outcome, data_config, registered, as_json=as_json)
+    if registered is not None and registered.error is not None:
+        raise registered.error
     if not outcome.selection.is_distinguishable:
         raise typer.Exit(EXIT_NOT_DISTINGUISHABLE)
 
@@ -268,7 +280,9 @@ def _report_interruption(outcome: Interrupted, stop: _Stop) -> int:
     return 128 + (stop.signal_number or signal.SIGINT)
 
 
-def _print_outcome(outcome: SearchOutcome, data: DataConfig, *, as_json: bool) -> None:
+def _print_outcome(
+    outcome: SearchOutcome, data: DataConfig, registered: Registered | None, *, as_json: bool
+) -> None:
     """The comparison and the artifact on stdout."""
     from rich.console import Console
 
@@ -284,6 +298,7 @@ def _print_outcome(outcome: SearchOutcome, data: DataConfig, *, as_json: bool) -
                 study=outcome.study,
                 artifact=outcome.exported.artifact,
                 best_artifact=outcome.exported.best_artifact,
+                registered=None if registered is None else registered.document(),
             )
         )
         return

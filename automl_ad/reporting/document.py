@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,9 @@ def outcome_document(
     study: Path,
     artifact: Path,
     best_artifact: Path | None,
+    registered: Mapping[str, str | None] | None = None,
 ) -> str:
-    """Valid JSON: figures that are absent or not finite are null."""
+    """Valid JSON: figures that are absent or not finite are null; `registered` is there when it is given."""
     document: dict[str, Any] = {
         "study": str(study),
         "artifact": str(artifact),
@@ -50,6 +51,8 @@ def outcome_document(
         "arms": asdict(arms(results)),
         "ranking": [_row(row, audit) for row in selection.ranking],
     }
+    if registered is not None:
+        document["registered"] = dict(registered)
     if audit is not None:
         document["audit"] = {
             **asdict(audit.output),
