@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from automl_ad.rpc.options import HostOptions
     from automl_ad.rpc.service_options import ServiceOptions
 
+_INGRESS = (
+    "Ray Serve's proxy listens on all interfaces and has no TLS, whatever --host says: put the terminator of "
+    "deploy/nginx before it, and a network policy or firewall that lets nothing else reach the port"
+)
+
 
 def serve(
     artifact: flags.Artifacts = None,
@@ -112,6 +117,8 @@ def _serve_on_ray(service: ServiceOptions) -> None:
 
     def say_listening(address: str) -> None:
         _warn(exposed(service))
+        if service.ray is not None and service.ray.door == "ingress":
+            print(f"WARNING: {_INGRESS}", file=sys.stderr)
         _print_address(address)
 
     run(service, say_listening)

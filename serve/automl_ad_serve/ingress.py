@@ -93,6 +93,14 @@ class Ingress:
         return PlainTextResponse("automl-ad speaks gRPC only\n", status_code=404)
 
 
+class StreamEnded(RuntimeError):
+    """Ends a stream with the status of its context.
+
+    Serve sends trailing metadata only along with an answer, so that the google.rpc details do not pass. It
+    pickles the exception; one that it could not unpickle would reach the client with its traceback.
+    """
+
+
 class _Context:
     """Serve's context as the `Edge` uses it: Serve takes trailing metadata as a list only."""
 
@@ -139,9 +147,7 @@ def _stream(path: str, attribute: str, name: str) -> Callable[..., Any]:
                 yield response
         except CallFailed as failed:
             _set_status(grpc_context, failed)
-            # Serve takes code and sentence from the context of an exception, but trailing metadata only along
-            # with an answer: the google.rpc details of a stream that fails do not pass.
-            raise failed from None
+            raise StreamEnded(failed.failure.details) from None
 
     return answers
 

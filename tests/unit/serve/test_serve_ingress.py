@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import importlib
 import inspect
+import pickle
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import grpc
 import pytest
 from automl_ad_serve import ingress
-from automl_ad_serve.ingress import SERVICER_FUNCTIONS, Ingress
+from automl_ad_serve.ingress import SERVICER_FUNCTIONS, Ingress, StreamEnded
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 
@@ -159,10 +160,11 @@ def test_a_wrong_request_reaches_the_proxy_with_reason_details_and_its_own_id(ca
 
 def test_a_stream_that_fails_raises_with_the_status_set_and_nothing_of_the_bug(call):
     context = Context()
-    with pytest.raises(Exception, match=r"internal error, incident \w+: see the server's log") as raised:
+    with pytest.raises(StreamEnded, match=r"internal error, incident \w+: see the server's log") as raised:
         call("ScoreStream", stream_of(double_matrix(1)), context)
     assert context.code is grpc.StatusCode.INTERNAL
     assert "secret" not in f"{context.details}{raised.value}"
+    assert str(pickle.loads(pickle.dumps(raised.value))) == context.details  # Serve sends it to its proxy
 
 
 def test_a_token_is_asked_for_but_not_by_probes(call, tmp_path):
