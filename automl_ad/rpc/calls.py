@@ -133,25 +133,25 @@ class Edge:
         context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
         self._metrics.call_began(method)
         started, code = time.perf_counter(), _OK
-        try:
-            with logs.request_context(call.request_id), tracing.call_span(method, metadata) as span:
-                try:
-                    call.caller = self._caller(method, metadata)
-                    yield call
-                except (asyncio.CancelledError, GeneratorExit):
-                    code = grpc.StatusCode.CANCELLED.name  # the client left, or its deadline passed
-                    raise
-                except Exception as error:  # noqa: BLE001  the RPC edge
-                    failure = failure_of(error, call.request_id)
-                    code = failure.code.name
-                    self._metrics.refused(failure.reason)
-                    raise CallFailed(failure) from None
-                finally:
-                    tracing.describe(span, call, code)
-        finally:
-            seconds = time.perf_counter() - started
-            self._metrics.call_ended(method, code, call.model, call.version, seconds)
-            logs.log_call(call, code, seconds)
+        with logs.request_context(call.request_id), tracing.call_span(method, metadata) as span:
+            try:
+                call.caller = self._caller(method, metadata)
+                yield call
+            except (asyncio.CancelledError, GeneratorExit):
+                code = grpc.StatusCode.CANCELLED.name  # the client left, or its deadline passed
+                raise
+            except Exception as error:  # noqa: BLE001  the RPC edge
+                failure = failure_of(error, call.request_id)
+                code = failure.code.name
+                self._metrics.refused(failure.reason)
+                raise CallFailed(failure) from None
+            finally:
+                self._ended(call, code, time.perf_counter() - started)
+                tracing.describe(span, call, code)
+
+    def _ended(self, call: Call, code: str, seconds: float) -> None:
+        self._metrics.call_ended(call.method, code, call.model, call.version, seconds)
+        logs.log_call(call, code, seconds)
 
 
 def _request_id(metadata: dict[str, str | bytes]) -> str:
