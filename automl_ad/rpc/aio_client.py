@@ -16,7 +16,9 @@ from automl_ad.rpc.answers import details_of, explanations_of, joined, model_of,
 from automl_ad.rpc.channel import channel_credentials, channel_options
 from automl_ad.rpc.connection import Connection, ConnectionSettings
 from automl_ad.rpc.model_info import ModelDetails, ModelInfo
-from automl_ad.rpc.outgoing import CHUNK_ROWS, ClientRows, Outgoing
+from automl_ad.rpc.outgoing import CHUNK_ROWS, Outgoing
+from automl_ad.rpc.packing import ClientRows
+from automl_ad.rpc.packing import chunks as cut
 from automl_ad.rpc.refusals import error_of, too_slow
 from automl_ad.rpc.stream_order import Answers, SentChunks
 from automl_ad.rpc.v1 import scoring_pb2 as pb
@@ -51,21 +53,29 @@ class AsyncScoringClient:
     ) -> AsyncIterator[AnomalyScores]:
         """Scores of any number of chunks, one record a chunk, in order, all by one version of the model.
 
-        Memory stays bounded: `chunks` is read only as fast as answers are taken. What it raises is raised
-        here, after the answers to the chunks before. `contextlib.aclosing` ends a stream left early at once.
+        One chunk is on its way while the next is made. What `chunks` raises is raised here, after the answers
+        to the chunks before. `contextlib.aclosing` ends a stream left early at once.
         """
         sent = SentChunks(lambda rows: self._outgoing.score_request(rows, model=model, version=version))
         answers = Answers(sent)
+        requests = sent.requests_async(chunks)
         metadata = self._outgoing.metadata()
-        call = self._stub.ScoreStream(sent.requests_async(chunks), metadata=metadata)
+        call = self._stub.ScoreStream(metadata=metadata)
+        coming = asyncio.ensure_future(anext(requests, None))
         try:
-            while (response := await self._next_answer(call)) is not None:
+            while (request := await coming) is not None:
+                coming = asyncio.ensure_future(anext(requests, None))
+                response = await self._exchange(call, request)
+                if response is None:
+                    break
                 yield answers.scores(response)
+            await call.done_writing()
         except TimeoutError:
             raise too_slow(self._connection, metadata) from None
         except grpc.RpcError as error:
             raise error_of(error, self._connection, metadata) from None
         finally:
+            coming.cancel()
             call.cancel()
         answers.finish()
 
@@ -73,8 +83,12 @@ class AsyncScoringClient:
         self, rows: ClientRows, *, model: str = "", version: str = "", chunk_rows: int = CHUNK_ROWS
     ) -> AnomalyScores:
         """Scores of a table of any length, sent in chunks; one version of the model answers for all of it."""
-        chunks = self._outgoing.chunks(rows, chunk_rows)
-        return joined([scores async for scores in self.score_stream(chunks, model=model, version=version)])
+        return joined(
+            [
+                scores
+                async for scores in self.score_stream(cut(rows, chunk_rows), model=model, version=version)
+            ]
+        )
 
     async def explain(self, rows: ClientRows, *, model: str = "", version: str = "") -> Explanations:
         """What each feature contributes to the scores of a few rows (ModelInfo.max_explained_rows)."""
@@ -116,10 +130,20 @@ class AsyncScoringClient:
         except grpc.RpcError as error:
             raise error_of(error, self._connection, metadata) from None
 
-    async def _next_answer(self, call: Any) -> pb.ScoreStreamResponse | None:
-        """The next answer; None at the end. Raises grpc.RpcError; TimeoutError after cancelling the call."""
-        answer = await asyncio.wait_for(call.read(), self._connection.timeout_s)
-        return None if answer is grpc.aio.EOF else answer
+    async def _exchange(self, call: Any, request: pb.ScoreStreamRequest) -> pb.ScoreStreamResponse | None:
+        """The answer to one chunk; None where the server has ended the stream. Raises RpcError, TimeoutError.
+
+        One at a time, because grpc.aio loses the server's reason to end a stream when a write fails on it
+        (https://github.com/grpc/grpc/issues/36066). Where that happens, the chunk is asked about by itself.
+        """
+        async with asyncio.timeout(self._connection.timeout_s):
+            try:
+                await call.write(request)
+            except grpc.RpcError:
+                await self._call(self._stub.Score, request.chunk)
+                raise
+            answer = await call.read()
+        return None if answer is grpc.aio.EOF else answer  # type: ignore[attr-defined]
 
 
 def _open(connection: Connection) -> grpc.aio.Channel:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.json_format import MessageToDict
 
+from automl_ad.errors import RowsError
 from automl_ad.results import AnomalyScores, Explanations
 from automl_ad.rpc.model_info import FeatureInfo, ModelDetails, ModelInfo, PartInfo
 from automl_ad.rpc.v1 import scoring_pb2 as pb
@@ -31,7 +32,9 @@ def scores_of(response: pb.ScoreResponse) -> AnomalyScores:
 
 
 def joined(answers: Sequence[AnomalyScores]) -> AnomalyScores:
-    """The scores of all chunks of one stream as one record; at least one chunk."""
+    """The scores of all chunks of one stream as one record. Raises RowsError where there is none."""
+    if not answers:
+        raise RowsError("a table must have at least one row, got 0")
     first = answers[0]
     own = [answer.row_threshold for answer in answers if answer.row_threshold is not None]
     return AnomalyScores(

@@ -15,7 +15,9 @@ from automl_ad.rpc.answers import details_of, explanations_of, joined, model_of,
 from automl_ad.rpc.channel import channel_credentials, channel_options
 from automl_ad.rpc.connection import Connection, ConnectionSettings
 from automl_ad.rpc.model_info import ModelDetails, ModelInfo
-from automl_ad.rpc.outgoing import CHUNK_ROWS, ClientRows, Outgoing
+from automl_ad.rpc.outgoing import CHUNK_ROWS, Outgoing
+from automl_ad.rpc.packing import ClientRows
+from automl_ad.rpc.packing import chunks as cut
 from automl_ad.rpc.refusals import error_of, too_slow
 from automl_ad.rpc.stream_order import Answers, SentChunks
 from automl_ad.rpc.v1 import scoring_pb2 as pb
@@ -52,12 +54,13 @@ class ScoringClient:
         """Scores of any number of chunks, one record a chunk, in order, all by one version of the model.
 
         Memory stays bounded: `chunks` is read, by another thread, only as fast as answers are taken. What it
-        raises is raised here, after the answers to the chunks before.
+        raises is raised here, after the answers to the chunks before. A server may end a stream that lasts
+        for many minutes; open another one then.
         """
         sent = SentChunks(lambda rows: self._outgoing.score_request(rows, model=model, version=version))
         answers = Answers(sent)
         metadata = self._outgoing.metadata()
-        call = self._stub.ScoreStream(sent.requests(chunks), metadata=metadata)
+        call: Any = self._stub.ScoreStream(sent.requests(chunks), metadata=metadata)
         patience = _Patience(call, self._connection.timeout_s)
         try:
             while (response := patience.next_answer()) is not None:
@@ -74,8 +77,7 @@ class ScoringClient:
         self, rows: ClientRows, *, model: str = "", version: str = "", chunk_rows: int = CHUNK_ROWS
     ) -> AnomalyScores:
         """Scores of a table of any length, sent in chunks; one version of the model answers for all of it."""
-        chunks = self._outgoing.chunks(rows, chunk_rows)
-        return joined(list(self.score_stream(chunks, model=model, version=version)))
+        return joined(list(self.score_stream(cut(rows, chunk_rows), model=model, version=version)))
 
     def explain(self, rows: ClientRows, *, model: str = "", version: str = "") -> Explanations:
         """What each feature contributes to the scores of a few rows (ModelInfo.max_explained_rows)."""

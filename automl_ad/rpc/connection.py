@@ -6,7 +6,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
@@ -43,7 +43,7 @@ class Connection:
     """HOST:PORT; `dns:///NAME:PORT` and `ipv4:A:PORT,B:PORT` spread the calls over all addresses."""
     timeout_s: float = 30.0
     """Deadline of a call, all its attempts included; of a stream: the longest wait for one answer."""
-    token: Token | None = None
+    token: Token | None = field(default=None, repr=False)
     tls_ca: Path | str | None = None
     """PEM file of the authority that signed the server's certificate, or "public"; None: no encryption."""
     tls_certificate: Path | None = None

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 from uuid import uuid4
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-
-from automl_ad.errors import ConfigError, RowsError
+from automl_ad.errors import RowsError
 from automl_ad.rpc.connection import Connection, read_token
 from automl_ad.rpc.failures import REQUEST_ID
 from automl_ad.rpc.options import MIB
-from automl_ad.rpc.packing import score_request
+from automl_ad.rpc.packing import ClientRows, score_request
 from automl_ad.rpc.v1 import scoring_pb2 as pb
-
-ClientRows = npt.ArrayLike | pa.Table | pa.RecordBatch | Mapping[str, Sequence[Any]]
-"""A matrix [M, F] in schema order, an arrow table or batch, a pandas frame, or column name -> values."""
 
 CHUNK_ROWS = 8192
 """2 MiB of 30 doubles: large enough to forget the cost of a message, far below the limit of one."""
@@ -40,7 +31,7 @@ class Outgoing:
 
     def score_request(self, rows: ClientRows, *, model: str, version: str) -> pb.ScoreRequest:
         """The request for the rows. Raises RowsError where it is larger than a message may be."""
-        request = score_request(_frameless(rows), model=model, version=version)
+        request = score_request(rows, model=model, version=version)
         size, limit = request.ByteSize(), self._connection.max_message_bytes
         if size > limit:
             raise RowsError(
@@ -48,29 +39,6 @@ class Outgoing:
                 "send the rows in chunks: score_table makes them, score_stream takes yours",
             )
         return request
-
-    def chunks(self, rows: ClientRows, chunk_rows: int) -> Iterator[ClientRows]:
-        """The rows, at most `chunk_rows` at a time; one chunk where there is no row: the server judges it."""
-        if chunk_rows < 1:
-            raise ConfigError(f"chunk_rows must be at least 1, got {chunk_rows}")
-        table = _sliceable(rows)
-        for start in range(0, max(1, len(table)), chunk_rows):
-            yield table[start : start + chunk_rows]
-
-
-def _sliceable(rows: ClientRows) -> Any:
-    rows = _frameless(rows)
-    if isinstance(rows, Mapping):
-        return pa.table(dict(rows))
-    return rows if isinstance(rows, pa.Table | pa.RecordBatch) else np.asarray(rows)
-
-
-def _frameless(rows: ClientRows) -> ClientRows:
-    """A pandas frame as an arrow table without its index, anything else as it is; imports no pandas."""
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(rows, pandas.DataFrame):
-        return pa.Table.from_pandas(rows, preserve_index=False)
-    return rows
 
 
 def _trace_context() -> dict[str, str]:

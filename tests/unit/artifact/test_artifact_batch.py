@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from automl_ad import cli
 from automl_ad.artifact import Scorer, batch, score_sources
+from automl_ad.data import scores_file
 from automl_ad.errors import ConfigError, DataError, RowsError
 
 
@@ -49,7 +50,7 @@ def test_output_has_the_documented_columns_in_row_order(scorer, many, tmp_path):
 
 
 def test_positions_go_on_over_files_and_row_groups(scorer, table, tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "ROW_GROUP_ROWS", 400)
+    monkeypatch.setattr(scores_file, "ROW_GROUP_ROWS", 400)
     for name in ("a", "b", "c"):
         pq.write_table(table, tmp_path / f"{name}.parquet")
     score_sources(scorer, [str(tmp_path / "*.parquet")], tmp_path / "out" / "scores.parquet")

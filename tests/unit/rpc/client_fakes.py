@@ -39,6 +39,7 @@ class FakeService(scoring_pb2_grpc.ScoringServiceServicer):
         self.metadata: list[dict[str, str]] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
+        self.has_chunk = threading.Event()
         self.was_cancelled = threading.Event()
         self.refused_chunk: int | None = None
         self.first_index = 0
@@ -53,6 +54,7 @@ class FakeService(scoring_pb2_grpc.ScoringServiceServicer):
         context.add_callback(self.was_cancelled.set)
         for index, request in enumerate(requests, self.first_index):
             self.requests.append(request)
+            self.has_chunk.set()
             self.may_answer.wait(20)
             if index == self.refused_chunk:
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"chunk {index}: a row must have 3 features")
@@ -157,7 +159,7 @@ class Running:
 def listening(credentials: grpc.ServerCredentials | None = None) -> Iterator[Running]:
     """A fake on a free port of loopback."""
     service, health_servicer = FakeService(), health.HealthServicer()
-    server = grpc.server(ThreadPoolExecutor(8))
+    server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", 2**26)])
     scoring_pb2_grpc.add_ScoringServiceServicer_to_server(service, server)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     health_servicer.set("", health_pb2.HealthCheckResponse.SERVING)
