@@ -14,8 +14,10 @@ import importlib
 import json
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
+N_KINDS, N_LETTERS = 12, 160
 SHARES = {"wire": 0.8, "artifacts": 0.1, "registry": 0.1}
 
 
@@ -35,10 +37,18 @@ def main() -> int:
         print(f"{target}: {n_cases} cases in {time.monotonic() - started:.0f} s", flush=True)
         for outcome, count in sorted(report.counts.items(), key=lambda item: -item[1]):
             print(f"  {count:7} {outcome}", flush=True)
+        for (what, detail), count in grouped(report.findings):
+            print(f"    {count} times {what}: {detail}", flush=True)
         findings += report.findings
     options.findings.write_text("".join(json.dumps(finding) + "\n" for finding in findings))
     print(f"{len(findings)} findings" + (f", see {options.findings}" if findings else ""))
     return 1 if findings else 0
+
+
+def grouped(findings: list[dict[str, str]]) -> list[tuple[tuple[str, str], int]]:
+    """The most frequent kinds of findings, by what went wrong and the beginning of the detail."""
+    kinds = Counter((finding["what"], finding["detail"][:N_LETTERS]) for finding in findings)
+    return kinds.most_common(N_KINDS)
 
 
 if __name__ == "__main__":
