@@ -47,18 +47,20 @@ def register(name: str, artifact: Path, registry: str) -> Registered:
     """The artifact is added. What fails is returned, so that the outcome of the search is still printed."""
     from automl_ad.artifact.registry import Registry
 
+    opened = Registry.open(registry)
     try:
-        opened = Registry.open(registry)
         version = opened.add(name, artifact)
         aliases = " and ".join(opened.entry(name).aliases_of(version))
     except AutomlADError as error:
-        return Registered(name=name, registry=registry, error=_with_way_out(error, name, artifact, registry))
+        return Registered(
+            name=name, registry=opened.location, error=_with_way_out(error, name, artifact, opened.location)
+        )
     print(f"automl-ad: registered as {name}, version {version}, {aliases}", file=sys.stderr)
-    return Registered(name=name, registry=registry, version=version)
+    return Registered(name=name, registry=opened.location, version=version)
 
 
-def _with_way_out(error: AutomlADError, name: str, artifact: Path, registry: str) -> AutomlADError:
+def _with_way_out(error: AutomlADError, name: str, artifact: Path, location: str) -> AutomlADError:
     return ConfigError(
         f"the search has finished, but its artifact was not registered: {error.message}",
-        f"put that right, then `automl-ad registry add {name} {artifact} --registry {registry}`",
+        f"put that right, then `automl-ad registry add {name} {artifact} --registry {location}`",
     )

@@ -118,8 +118,7 @@ class ObjectStorage:
 
     def _write(self, *steps: str, content: bytes) -> None:
         with self._reaching(*steps):
-            if len(steps) > 1:
-                self._filesystem.create_dir(self._path(*steps[:-1]), recursive=True)
+            self._filesystem.create_dir(self._path(*steps[:-1]), recursive=True)
             with self._filesystem.open_output_stream(self._path(*steps)) as stream:
                 stream.write(content)
 

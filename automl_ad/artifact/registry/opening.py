@@ -23,8 +23,9 @@ def storage_of(location: str | Path) -> Storage:
     try:
         filesystem, path = pafs.FileSystem.from_uri(text)
     except (pa.ArrowException, OSError) as error:
+        reason = str(error).replace(text, _shown(text))
         raise RegistryError(
-            f"a registry must be a folder or a URI such as s3://bucket/prefix, got {_shown(text)}: {error}",
+            f"a registry must be a folder or a URI such as s3://bucket/prefix, got {_shown(text)}: {reason}",
             "check the address",
         ) from error
     if isinstance(filesystem, pafs.LocalFileSystem):

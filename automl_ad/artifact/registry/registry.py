@@ -40,6 +40,11 @@ class Registry:
         """
         return cls(storage_of(location))
 
+    @property
+    def location(self) -> str:
+        """Where it is, as it may be printed: without keys."""
+        return self._storage.place()
+
     def names(self) -> list[str]:
         """The models, sorted. Raises RegistryError when there is no registry."""
         return list(self._storage.names())

@@ -114,3 +114,11 @@ def ensemble_path(export, fit_part, tmp_path_factory) -> Path:
         fit_part("isolation_forest", 0.25, n_trees=20, prep="minmax"),
     ]
     return export(tmp_path_factory.mktemp("artifacts") / "ensemble", parts)
+
+
+@pytest.fixture(scope="session")
+def versions(export, fit_part, tmp_path_factory) -> list[Path]:
+    """Three artifacts of different content. Read only: copy one to change it."""
+    folder = tmp_path_factory.mktemp("versions")
+    part = fit_part("mahalanobis", 1.0)
+    return [export(folder / f"v{i}", [part], evidence={"verdict": f"version {i}"}) for i in range(3)]
