@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from automl_ad.cli import registry, space
+from automl_ad.cli import client, registry, space
 from automl_ad.cli.bench import bench
 from automl_ad.cli.score import score
 from automl_ad.cli.search import search
@@ -27,6 +27,7 @@ app.command()(score)
 app.command()(serve)
 app.command()(bench)
 app.command()(show)
+app.add_typer(client.app, name="client", help="Ask a scoring service: score, explain, models, health.")
 app.add_typer(registry.app, name="registry", help="Models in versions: list, add, promote, roll back.")
 app.add_typer(space.app, name="space", help="Show, check and describe search spaces.")
 

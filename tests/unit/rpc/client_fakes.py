@@ -42,6 +42,7 @@ class FakeService(scoring_pb2_grpc.ScoringServiceServicer):
         self.has_chunk = threading.Event()
         self.was_cancelled = threading.Event()
         self.refused_chunk: int | None = None
+        self.refused_with = "a row must have 3 features"
         self.first_index = 0
 
     def Score(self, request, context):
@@ -57,7 +58,7 @@ class FakeService(scoring_pb2_grpc.ScoringServiceServicer):
             self.has_chunk.set()
             self.may_answer.wait(20)
             if index == self.refused_chunk:
-                context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"chunk {index}: a row must have 3 features")
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"chunk {index}: {self.refused_with}")
             yield pb.ScoreStreamResponse(index=index, scores=answer(request.chunk))
 
     def Explain(self, request, context):
