@@ -1,11 +1,16 @@
-"""Image columns: encoded PNG or JPEG bytes become pixels. The only module that imports torchvision, on use.
+"""Image columns: encoded PNG or JPEG bytes become pixels. The only module that imports Pillow, on use.
+
+The bytes may come from anybody. Pillow checks them while it decodes, and says how large an image is before it
+makes room for it; torchvision 0.29 gives the same pixels, but PNG data that end early crash its process.
 
 Shapes: N rows, C channels, H x W pixels, D = C * H * W.
 """
 
 from __future__ import annotations
 
-import warnings
+import io
+import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,10 +26,15 @@ from automl_ad.errors import ArtifactError, RowsError
 
 Matrix = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
+Shape = tuple[int, int, int]
 MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 """How PNG and JPEG files start."""
-DEPRECATION = "The image decoding and encoding capabilities of TorchVision"
-"""torchvision 0.29 will move its decoders to TorchCodec. They still work; this is the one caller."""
+CHANNELS = {"1": 1, "L": 1, "P": 1, "LA": 2, "RGB": 3, "RGBA": 4}
+"""Pillow's name of a pixel format with 8 bits a channel -> its channels. Palettes give their numbers."""
+MAX_PIXELS = 2**26
+"""Of one image, as its header says: 200 MB as RGB."""
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, struct.error, zlib.error)
+"""What Pillow 13 raises for damaged files."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +105,7 @@ def holds_images(column: Any) -> bool:
     return len(present) > 0 and present[0].as_py().startswith(MAGIC)
 
 
-def decode_images(column: Any, name: str, shape: tuple[int, int, int] | None = None) -> Pixels:
+def decode_images(column: Any, name: str, shape: Shape | None = None) -> Pixels:
     """uint8 [N, C, H, W]. Raises RowsError naming the row that is missing, damaged, or of another shape.
 
     `shape` (C, H, W) defaults to that of the first row.
@@ -106,39 +116,54 @@ def decode_images(column: Any, name: str, shape: tuple[int, int, int] | None = N
         )
     images: list[Pixels] = []
     for row, content in enumerate(column.to_pylist()):
-        pixels_CHW = _decode(content, name, row)
+        pixels_CHW = _decode(content, name, row, shape)
         shape = shape or pixels_CHW.shape
-        if pixels_CHW.shape != shape:
-            raise RowsError(
-                f"all images of column '{name}' must be {shape} (channels, height, width), "
-                f"got {pixels_CHW.shape} in row {row}",
-                "resize the images, or convert them to the same number of channels",
-            )
         images.append(pixels_CHW)
     return np.stack(images) if images else np.zeros((0, *(shape or (1, 0, 0))), np.uint8)
 
 
-def _decode(content: bytes | None, name: str, row: int) -> Pixels:
-    """uint8 [C, H, W] of one file."""
-    import torch
-    from torchvision.io import decode_image
+def _decode(content: bytes | None, name: str, row: int, shape: Shape | None) -> Pixels:
+    """uint8 [C, H, W] of one file. One of another shape is refused by its header, before it is decoded."""
+    from PIL import Image
 
     if not content:
         raise RowsError(f"column '{name}' must hold an image, got nothing in row {row}", "leave the row out")
-    encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", DEPRECATION, DeprecationWarning)
-            pixels = decode_image(encoded).numpy()
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
+        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
+            _require_shape(image.mode, image.size, name, row, shape)
+            pixels = np.array(image.convert("L") if image.mode == "1" else image)
+    except RowsError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(name, row, "far more") from error
+    except BROKEN as error:
         raise RowsError(
-            f"column '{name}' must hold PNG or JPEG files, got a damaged or other one in row {row}: {reason}",
+            f"column '{name}' must hold PNG or JPEG files, got a damaged or other one in row {row}",
             "write the image again",
         ) from error
-    if pixels.dtype != np.uint8:
+    return pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _require_shape(mode: str, size: tuple[int, int], name: str, row: int, shape: Shape | None) -> None:
+    if mode not in CHANNELS:
         raise RowsError(
-            f"images of column '{name}' must have 8 bits a channel, got {pixels.dtype} in row {row}",
-            "convert the image to 8 bits",
+            f"images of column '{name}' must be grey or RGB with 8 bits a channel, got {mode} in row {row}",
+            "convert the image to 8 bits a channel",
         )
-    return np.asarray(pixels, dtype=np.uint8)
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise _too_large(name, row, f"{width} x {height}")
+    own_shape = (CHANNELS[mode], height, width)
+    if shape is not None and own_shape != shape:
+        raise RowsError(
+            f"all images of column '{name}' must be {shape} (channels, height, width), "
+            f"got {own_shape} in row {row}",
+            "resize the images, or convert them to the same number of channels",
+        )
+
+
+def _too_large(name: str, row: int, got: str) -> RowsError:
+    return RowsError(
+        f"images of column '{name}' must have at most {MAX_PIXELS} pixels, got {got} in row {row}",
+        "resize the images",
+    )
