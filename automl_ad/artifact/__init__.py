@@ -1,6 +1,5 @@
 """Artifacts: what leaves the search, how it is written, checked, loaded, and how it scores rows."""
 
-from automl_ad.artifact.batch import BatchReport as BatchReport
 from automl_ad.artifact.batch import score_sources as score_sources
 from automl_ad.artifact.ensemble import PanelECDF as PanelECDF
 from automl_ad.artifact.ensemble import combine as combine
@@ -14,3 +13,4 @@ from automl_ad.artifact.scorer import Rows as Rows
 from automl_ad.artifact.scorer import Scorer as Scorer
 from automl_ad.artifact.threshold import majority_threshold as majority_threshold
 from automl_ad.artifact.threshold import threshold_of as threshold_of
+from automl_ad.data.scores_file import BatchReport as BatchReport
