@@ -20,7 +20,7 @@ Game = Callable[[npt.NDArray[np.bool_]], Vector]
 
 MAX_EXACT = 10
 """Players of which all 1,024 subsets are valued."""
-MAX_COALITIONS = 2**MAX_EXACT
+MAX_COALITIONS = 1 << MAX_EXACT
 """Coalitions that sampling values, except that one order and its reverse always are: 2 K then."""
 
 

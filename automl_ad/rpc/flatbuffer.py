@@ -6,8 +6,9 @@ Layout: https://flatbuffers.dev/internals. Only what Arrow's messages use: scala
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ class FlatTable:
         position = self._target(place)
         return None if position is None else FlatTable(self.content, position)
 
-    def tables(self, place: int) -> _Tables:
+    def tables(self, place: int) -> Sequence[FlatTable]:
         """A vector of tables, empty where the field is absent."""
         start, length = self._vector(place, item_size=4)
         return _Tables(self.content, start, length)
@@ -91,7 +92,7 @@ class FlatTable:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tables:
+class _Tables(Sequence[FlatTable]):
     content: bytes
     start: int
     length: int
@@ -99,7 +100,7 @@ class _Tables:
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> FlatTable:
+    def __getitem__(self, index: Any) -> Any:
         if not 0 <= index < self.length:
             raise IndexError(index)
         position = self.start + 4 * index
