@@ -2,16 +2,16 @@
 
     python tests/benchmarks/soak.py [--minutes 10] [--host] [--json FILE]
 
-A service over TLS with tokens, two replicas on Ray Serve's direct door (`--host`: one grpc.aio process, which is
-not killed), over a registry of three models. Every answer to a good client is compared, bit for bit, with the
-library's scores of the version that the answer names. Every 20 s another version becomes champion; every 60 s a
-replica gets SIGKILL. Beside them clients cancel, set tiny deadlines, send garbage and half a handshake, hold
-connections open, send too much, show wrong tokens, and read streams slowly.
+A service over TLS with tokens, two replicas on Ray Serve's direct door (`--host`: one grpc.aio process, which
+nobody kills), over a registry of three models. Every answer to a good client is compared, bit for bit, with
+the library's scores of the version that the answer names. Every 20 s another version becomes champion; every
+60 s a replica gets SIGKILL. Beside them clients cancel, set tiny deadlines, send garbage, half a handshake,
+hold connections open, send too much, show wrong tokens, and read streams slowly.
 
-Exit code 1: a wrong score; a message that tells of the server's inside; a good client with retries that failed;
-a promotion that was never seen; or memory that grew by more than 20 %. Memory is the summed PSS of the server
-and of everything that it started, the median of the samples of minute 2 (pools and caches have filled by then)
-against the median of the last minute; samples while a replica is missing do not count.
+Exit code 1: a wrong score; a message that tells of the server's inside; a good client with retries that
+failed; a promotion that was never seen; or memory that grew by more than 20 %. Memory is the summed PSS of
+the server and of everything that it started, the median of the samples of minute 2 (pools and caches have
+filled by then) against that of the last whole minute; samples while a replica is missing do not count.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def _connect(tally: Tally, world: World, rng: random.Random, held: list[socket.s
     except OSError as error:
         tally.ended(f"socket: {kind}", type(error).__name__)
     else:
-        tally.ended(f"socket: {kind}", "sent")
+        tally.ended(f"socket: {kind}", "done")
     while len(held) > MAX_HELD:
         held.pop(0).close()
 
