@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,6 +115,35 @@ def replace_by_pipe(name: str) -> Damage:
     return damage
 
 
+def replace_by_socket(name: str) -> Damage:
+    def damage(folder: Path) -> None:
+        (folder / name).unlink()
+        with (
+            contextlib.chdir(folder),
+            socket.socket(socket.AF_UNIX) as server,
+        ):  # a path of at most 107 letters
+            server.bind(name)
+
+    return damage
+
+
+def tensors(**entries: tuple[list[int], list[int]]) -> bytes:
+    """A safetensors file of 64 bytes of data whose header says what it likes of shapes and places."""
+    header = {
+        name: {"dtype": "F64", "shape": shape, "data_offsets": offsets}
+        for name, (shape, offsets) in entries.items()
+    }
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(64)
+
+
+def nested(depth: int) -> dict:
+    document: dict = {}
+    for _ in range(depth):
+        document = {"deeper": document}
+    return document
+
+
 def replace_by_folder(name: str) -> Damage:
     def damage(folder: Path) -> None:
         (folder / name).unlink()
@@ -216,6 +247,32 @@ BROKEN: dict[str, tuple[Damage, str, str]] = {
     "part changed": (flip_a_bit(NETWORK), NETWORK, "SHA-256"),
     "part is a link": (replace_by_link(NETWORK), NETWORK, "symbolic link"),
     "part is a pipe": (replace_by_pipe(NETWORK), NETWORK, "regular file"),
+    "part is a socket": (replace_by_socket(NETWORK), NETWORK, "must be readable"),
+    "part claims terabytes": (
+        write(ROWS, tensors(rows=([10**12], [0, 8 * 10**12])), sealed=True),
+        ROWS,
+        "safetensors",
+    ),
+    "part claims more than it has": (
+        write(ROWS, tensors(rows=([9], [0, 72])), sealed=True),
+        ROWS,
+        "safetensors",
+    ),
+    "part overlaps itself": (
+        write(ROWS, tensors(rows=([8], [0, 64]), other=([8], [0, 64])), sealed=True),
+        ROWS,
+        "safetensors",
+    ),
+    "part has a shape that overflows": (
+        write(ROWS, tensors(rows=([2**32, 2**32], [0, 64])), sealed=True),
+        ROWS,
+        "safetensors",
+    ),
+    "evidence nested for ever": (
+        edit(lambda d: d.update(evidence=nested(400)), sealed=False),
+        MANIFEST,
+        "recursion",
+    ),
     "part is a folder": (replace_by_folder(NETWORK), NETWORK, "regular file"),
     "part not safetensors": (write(ROWS, b"\x80\x04cos\nsystem\n.", sealed=True), ROWS, "safetensors"),
     "part claims a huge header": (write(ROWS, b"\xff" * 64, sealed=True), ROWS, "safetensors"),
@@ -318,6 +375,20 @@ def test_files_that_the_manifest_does_not_list_are_not_opened(ensemble_path, tmp
     os.mkfifo(tmp_path / "copy" / "part-9.safetensors")
     (tmp_path / "copy" / "weights.pkl").write_bytes(b"\x80\x04cos\nsystem\n.")
     assert Scorer.load(tmp_path / "copy").name == "payments"
+
+
+def test_a_hard_link_is_only_its_content(ensemble_path, tmp_path):
+    """It cannot be told from a file, and need not be: what it holds must have the recorded hash."""
+    shutil.copytree(ensemble_path, tmp_path / "copy")
+    (tmp_path / "copy" / NETWORK).rename(tmp_path / "outside")
+    os.link(tmp_path / "outside", tmp_path / "copy" / NETWORK)
+    assert Scorer.load(tmp_path / "copy").name == "payments"
+    (tmp_path / "secret").write_bytes(b"of somebody else")
+    (tmp_path / "copy" / NETWORK).unlink()
+    os.link(tmp_path / "secret", tmp_path / "copy" / NETWORK)
+    with pytest.raises(ArtifactError, match=rf"{NETWORK}: must have \d+ bytes, got 16") as caught:
+        Scorer.load(tmp_path / "copy")
+    assert "somebody" not in str(caught.value)
 
 
 def test_golden_rows_can_be_left_unchecked(ensemble_path, tmp_path):
