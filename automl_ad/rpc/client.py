@@ -71,6 +71,7 @@ class ScoringClient:
             raise error_of(error, self._connection, metadata) from None
         finally:
             call.cancel()
+            sent.stop()
         answers.finish()
 
     def score_table(

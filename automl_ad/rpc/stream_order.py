@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ from automl_ad.rpc.answers import scores_of
 from automl_ad.rpc.errors import ServerError
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 
+STOP_S = 5.0
+
 ToRequest = Callable[[Any], pb.ScoreRequest]
 
 
@@ -19,16 +22,25 @@ class SentChunks:
 
     def __init__(self, to_request: ToRequest) -> None:
         self._to_request = to_request
+        self._making = threading.Lock()
+        self._is_over = False
         self.n_sent = 0
         self.error: Exception | None = None
 
     def requests(self, chunks: Iterable[Any]) -> Iterator[pb.ScoreStreamRequest]:
-        """One request a chunk, made when gRPC has room for it."""
-        try:
-            for chunk in chunks:
-                yield self.next_request(chunk)
-        except Exception as error:  # noqa: BLE001  gRPC would log it and forget it; the reader raises it again
-            self.error = error
+        """One request a chunk, made in gRPC's thread when there is room for it."""
+        remaining = iter(chunks)
+        while (request := self._take(remaining)) is not None:
+            yield request
+
+    def stop(self) -> None:
+        """Take no more chunks, and wait for the one that is being made, at most STOP_S.
+
+        gRPC's thread is a daemon: a program that ended while it runs Arrow's code would be aborted by C++.
+        """
+        self._is_over = True
+        if self._making.acquire(timeout=STOP_S):
+            self._making.release()
 
     async def requests_async(
         self, chunks: Iterable[Any] | AsyncIterable[Any]
@@ -37,8 +49,17 @@ class SentChunks:
         try:
             async for chunk in _awaited(chunks):
                 yield self.next_request(chunk)
-        except Exception as error:  # noqa: BLE001  as above
+        except Exception as error:  # noqa: BLE001  as below
             self.error = error
+
+    def _take(self, remaining: Iterator[Any]) -> pb.ScoreStreamRequest | None:
+        with self._making:
+            try:
+                for chunk in remaining if not self._is_over else ():
+                    return self.next_request(chunk)
+            except Exception as error:  # noqa: BLE001  gRPC would log it and forget it; the reader raises it again
+                self.error = error
+        return None
 
     def next_request(self, chunk: Any) -> pb.ScoreStreamRequest:
         """The request of the next chunk. Raises RowsError with the position of the chunk."""

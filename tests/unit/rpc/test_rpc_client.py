@@ -243,6 +243,28 @@ class TestStream:
         stream.close()
         assert fake.service.was_cancelled.wait(20)
 
+    def test_leaving_early_waits_for_the_chunk_that_is_being_made_and_takes_no_other(self, client):
+        is_made, may_go_on, taken = threading.Event(), threading.Event(), []
+
+        def chunks():
+            yield ROWS
+            is_made.set()
+            may_go_on.wait(20)
+            taken.append("second")
+            yield ROWS
+            taken.append("third")
+
+        stream = client.score_stream(chunks())
+        next(stream)
+        is_made.wait(20)
+        leaving = threading.Thread(target=stream.close)
+        leaving.start()
+        leaving.join(0.1)
+        assert leaving.is_alive()
+        may_go_on.set()
+        leaving.join(20)
+        assert taken == ["second"]
+
     def test_the_servers_refusal_of_a_chunk_follows_the_answers_before(self, client, fake):
         fake.service.refused_chunk = 2
         stream = client.score_stream(itertools.repeat(ROWS, 5))
