@@ -1,4 +1,4 @@
-"""A service as foreign clients meet it: `automl-ad serve` with a registry, a certificate and a file of keys."""
+"""A service as foreign clients meet it: `automl-ad serve` with a registry, a certificate and keys."""
 
 from __future__ import annotations
 
