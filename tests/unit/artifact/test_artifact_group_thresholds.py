@@ -56,6 +56,7 @@ def test_rows_are_held_against_the_threshold_of_their_group(path, table, kinds, 
         scores = scorer.score(rows)
         np.testing.assert_array_equal(scores.is_anomaly, expected)
         assert scores.threshold == 2.0
+        np.testing.assert_array_equal(scores.row_threshold, [OWN.get(kind, 2.0) for kind in kinds])
 
 
 def test_rows_that_do_not_tell_their_group_are_held_against_the_threshold_of_all(path, table):
@@ -64,6 +65,7 @@ def test_rows_that_do_not_tell_their_group_are_held_against_the_threshold_of_all
     for rows in (table, matrix):
         scores = scorer.score(rows)
         np.testing.assert_array_equal(scores.is_anomaly, scores.anomaly_score > 2.0)
+        assert scores.row_threshold is None
 
 
 def test_a_column_that_cannot_name_groups_is_refused(path, table):
