@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -115,10 +115,10 @@ def _server(
             ("grpc.so_reuseport", int(options.shares_port)),
         ],
     )
-    scoring_pb2_grpc.add_ScoringServiceServicer_to_server(ScoringServicer(backend), server)
-    open_inference_grpc_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
-        InferenceServicer(backend), server
-    )
+    scoring: Any = ScoringServicer(backend)
+    scoring_pb2_grpc.add_ScoringServiceServicer_to_server(scoring, server)
+    inference: Any = InferenceServicer(backend)
+    open_inference_grpc_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(inference, server)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if wants_reflection(options):
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)

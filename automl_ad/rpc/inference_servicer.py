@@ -9,11 +9,14 @@ from automl_ad.rpc.backend import Backend
 from automl_ad.rpc.calls import Call
 from automl_ad.rpc.errors import BrokenModel, UnknownModel
 from automl_ad.rpc.oip import open_inference_grpc_pb2 as pb
-from automl_ad.rpc.oip import open_inference_grpc_pb2_grpc
 
 
-class InferenceServicer(open_inference_grpc_pb2_grpc.GRPCInferenceServiceServicer):
-    """Methods take a `Call` in place of gRPC's context and raise AutomlADError: `Edge` makes it a status."""
+class InferenceServicer:
+    """Methods take a `Call` in place of gRPC's context and raise AutomlADError: `Edge` makes it a status.
+
+    For that reason this is no subclass of the generated one; that no method is missing is seen when it is
+    added to a server.
+    """
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

@@ -11,14 +11,17 @@ from automl_ad.rpc import codec
 from automl_ad.rpc.backend import Backend
 from automl_ad.rpc.calls import Call
 from automl_ad.rpc.v1 import scoring_pb2 as pb
-from automl_ad.rpc.v1 import scoring_pb2_grpc
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer
 
 
-class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
-    """Methods take a `Call` in place of gRPC's context and raise AutomlADError: `Edge` makes it a status."""
+class ScoringServicer:
+    """Methods take a `Call` in place of gRPC's context and raise AutomlADError: `Edge` makes it a status.
+
+    For that reason this is no subclass of the generated one; that no method is missing is seen when it is
+    added to a server.
+    """
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
