@@ -15,12 +15,14 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("automl-ad ")
 ]
+GROUPS = ("client", "registry", "space")
+"""Verbs with verbs of their own."""
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_verbs_and_flags_exist(automl_ad, command: str):
     _, verb, *words = command.split()
-    path = [verb, words[0]] if verb == "space" else [verb]
+    path = [verb, words[0]] if verb in GROUPS else [verb]
     shown = automl_ad(*path, "--help")
     assert shown.code == 0
     flags = [word for word in words if word.startswith("-")]
@@ -34,16 +36,17 @@ def test_there_are_commands_to_check():
         "score",
         "serve",
         "show",
-        "space",
+        *GROUPS,
     }
 
 
 def test_exit_codes_are_those_of_the_errors():
     from automl_ad import errors
+    from automl_ad.rpc import errors as service_errors
 
     codes = {
         kind.exit_code
-        for kind in vars(errors).values()
+        for kind in (*vars(errors).values(), *vars(service_errors).values())
         if isinstance(kind, type) and issubclass(kind, errors.AutomlADError)
     }
     listed = {int(code) for code in re.findall(r"^\| (\d+)", README, re.MULTILINE)}
