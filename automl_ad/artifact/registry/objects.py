@@ -20,6 +20,7 @@ from automl_ad.artifact.manifest import MANIFEST, MAX_MANIFEST_BYTES, parse_mani
 from automl_ad.artifact.registry.errors import RegistryError
 from automl_ad.artifact.registry.names import is_name, is_version
 from automl_ad.artifact.registry.records import MAX_ALIASES_BYTES, VersionRecord
+from automl_ad.artifact.registry.refusals import FILL_IT
 from automl_ad.artifact.registry.storage import ALIASES, VERSIONS
 from automl_ad.errors import ArtifactError
 
@@ -144,7 +145,7 @@ class ObjectStorage:
         if kind == pafs.FileType.NotFound:
             raise RegistryError(
                 f"{self.place()}: must exist, got nothing there",
-                "name another registry, or fill this one with `automl-ad registry add NAME ARTIFACT`",
+                FILL_IT,
             )
 
     def _path(self, *steps: str) -> str:

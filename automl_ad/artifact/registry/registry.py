@@ -6,12 +6,10 @@ Whatever becomes champion has been loaded first, so that its golden rows have ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from automl_ad.artifact.folder import read_file, read_recorded
-from automl_ad.artifact.manifest import MANIFEST, MAX_MANIFEST_BYTES, parse_manifest
+from automl_ad.artifact.registry.copying import files_of
 from automl_ad.artifact.registry.errors import UnknownName, UnknownVersion
 from automl_ad.artifact.registry.names import (
     CANARY,
@@ -92,7 +90,7 @@ class Registry:
             if any(record.version == version for record in self._storage.versions(name)):
                 self._require_whole(name, version)
             else:
-                self._storage.put(name, version, _files_of(artifact, version))
+                self._storage.put(name, version, files_of(artifact, version))
             aliases = self._aliases(name)
             self._keep(name, aliases, aliases.moved(alias or _next_alias(aliases, version), version))
         return version
@@ -184,17 +182,3 @@ def _version_before(aliases: Aliases, name: str, alias: str) -> str:
             "choose one of `automl-ad registry list NAME`, and promote it",
         )
     return record.previous[-1]
-
-
-def _files_of(artifact: Path, version: str) -> Iterator[tuple[str, bytes]]:
-    """The files that the manifest lists, checked against it, and last the manifest itself, as it is."""
-    content = read_file(artifact, MANIFEST, MAX_MANIFEST_BYTES)
-    manifest = parse_manifest(content, artifact / MANIFEST)
-    if manifest.version != version:
-        raise ArtifactError(
-            f"{artifact}: must not change while it is added, got version {manifest.version} after {version}",
-            "add it once it is complete",
-        )
-    for name, record in manifest.files.items():
-        yield name, read_recorded(artifact, name, record)
-    yield MANIFEST, content

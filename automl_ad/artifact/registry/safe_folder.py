@@ -6,7 +6,6 @@ meanwhile can lead a reader or a writer out of the registry.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import secrets
@@ -17,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from automl_ad.artifact.folder import READ_FLAGS, read_regular
-from automl_ad.artifact.registry.errors import RegistryError
+from automl_ad.artifact.registry.refusals import reaching
 
 PARTIAL = ".partial"
 """Ending of what is being written; nothing else may read it, and the next writer removes what was left."""
@@ -34,7 +33,7 @@ class SafeFolder:
     @contextmanager
     def folder(self, name: str, *, create: bool = False) -> Iterator[SafeFolder]:
         """The folder of that name. Raises RegistryError for a link, a file, or nothing."""
-        with _reaching(self.path / name):
+        with reaching(self.path / name):
             if create:
                 self._make_folder(name)
             descriptor = os.open(_step(name), _FOLDER_FLAGS, dir_fd=self._descriptor)
@@ -45,7 +44,7 @@ class SafeFolder:
 
     def names(self) -> list[str]:
         """What is in the folder, sorted."""
-        with _reaching(self.path), os.scandir(self._descriptor) as entries:
+        with reaching(self.path), os.scandir(self._descriptor) as entries:
             return sorted(entry.name for entry in entries)
 
     def has_folder(self, name: str) -> bool:
@@ -55,7 +54,7 @@ class SafeFolder:
 
     def status(self, name: str) -> os.stat_result | None:
         """What the system says of it, or of the link that it is; None when it is not there."""
-        with _reaching(self.path / name), suppress(FileNotFoundError):
+        with reaching(self.path / name), suppress(FileNotFoundError):
             return os.stat(_step(name), dir_fd=self._descriptor, follow_symlinks=False)
         return None
 
@@ -66,7 +65,7 @@ class SafeFolder:
         """
         if self.status(name) is None:
             return None
-        with _reaching(self.path / name):
+        with reaching(self.path / name):
             descriptor = os.open(_step(name), READ_FLAGS, dir_fd=self._descriptor)
         try:
             return read_regular(descriptor, self.path / name, max_bytes)
@@ -76,7 +75,7 @@ class SafeFolder:
     def write(self, name: str, content: bytes) -> None:
         """A new file, forced to disk."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with _reaching(self.path / name):
+        with reaching(self.path / name):
             descriptor = os.open(_step(name), flags, 0o666, dir_fd=self._descriptor)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
@@ -91,18 +90,18 @@ class SafeFolder:
 
     def rename(self, old: str, new: str) -> None:
         """Give something its last name, and force the name to disk."""
-        with _reaching(self.path / new):
+        with reaching(self.path / new):
             os.rename(_step(old), _step(new), src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
         self.sync()
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        with _reaching(self.path / name):
+        with reaching(self.path / name):
             os.unlink(_step(name), dir_fd=self._descriptor)
 
     def sync(self) -> None:
         """Force the names in the folder to disk."""
-        with _reaching(self.path):
+        with reaching(self.path):
             os.fsync(self._descriptor)
 
     def remove_partials(self) -> None:
@@ -122,10 +121,10 @@ class SafeFolder:
     def lock(self, name: str) -> Iterator[None]:
         """Wait until no other process or thread has the lock. The kernel frees it however its holder ends."""
         flags = os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-        with _reaching(self.path / name):
+        with reaching(self.path / name):
             descriptor = os.open(_step(name), flags, 0o666, dir_fd=self._descriptor)
         try:
-            with _reaching(self.path / name):
+            with reaching(self.path / name):
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
@@ -135,7 +134,7 @@ class SafeFolder:
 @contextmanager
 def opened(path: Path, *, create: bool = False) -> Iterator[SafeFolder]:
     """The folder at `path`, which may itself be reached through links: its owner has named it."""
-    with _reaching(path):
+    with reaching(path):
         if create:
             path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -154,33 +153,3 @@ def _step(name: str) -> str:
     assert name.strip("."), f"a step must have a name, got {name!r}"
     assert not {"/", "\0"} & set(name), f"a step must be no path, got {name!r}"
     return name
-
-
-@contextmanager
-def _reaching(path: Path) -> Iterator[None]:
-    """What the system refuses becomes a RegistryError that names the path."""
-    try:
-        yield
-    except OSError as error:
-        raise RegistryError(f"{path}: {_why(error)}", _HINTS.get(error.errno or 0, "")) from error
-
-
-def _why(error: OSError) -> str:
-    match error.errno:
-        case errno.ENOENT:
-            return "must exist, got nothing there"
-        case errno.ELOOP:
-            return "must be no symbolic link, got one"
-        case errno.ENOTDIR:
-            return "must be a folder, got something else or a symbolic link"
-    return f"must be usable, got: {error.strerror}"
-
-
-_HINTS = {
-    errno.ENOENT: "name another registry, or fill this one with `automl-ad registry add NAME ARTIFACT`",
-    errno.ELOOP: "put the files themselves there: a registry follows no links",
-    errno.ENOTDIR: "put the files themselves there: a registry follows no links",
-    errno.EACCES: "give this user permission, or name another registry",
-    errno.EROFS: "name a registry that can be written",
-    errno.ENOSPC: "free some space; nothing that was there has changed",
-}
