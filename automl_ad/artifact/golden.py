@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from automl_ad.artifact.manifest import EXPORT_AGAIN
@@ -41,7 +42,7 @@ def read_golden(content: bytes, path: Path) -> tuple[pa.Table, npt.NDArray[np.fl
     try:
         file = pq.ParquetFile(pa.BufferReader(content))
         _require_small(file.metadata, path)
-        table = file.read()
+        table = _read_once_each(content, file, path)
     except (pa.ArrowException, OSError) as error:
         raise ArtifactError(f"{path}: must be a parquet file, got: {error}", EXPORT_AGAIN) from error
     last = table.num_columns - 1
@@ -70,6 +71,29 @@ def require_same_scores(
             f"got {scores_M[row]:.9g} for row {row}, expected {expected_M[row]:.9g}",
             "compare library_versions in manifest.json with the installed ones, or export the artifact again",
         )
+
+
+def _read_once_each(content: bytes, file: pq.ParquetFile, path: Path) -> pa.Table:
+    """The table, its texts and bytes decoded once each before they are copied to their rows.
+
+    A file of 1,500 bytes can hold one text of 32 MB that all rows refer to: 1 GiB if it were read at once.
+    """
+    columns = [file.schema.column(i) for i in range(len(file.schema))]
+    names = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+    table = pq.ParquetFile(pa.BufferReader(content), read_dictionary=names).read()
+    n_bytes = sum(_n_bytes_of_rows(table.column(name)) for name in names if name in table.column_names)
+    if n_bytes > MAX_GOLDEN_BYTES:
+        raise ArtifactError(
+            f"{path}: must hold at most {MAX_GOLDEN_BYTES} bytes of texts and images, got {n_bytes}",
+            EXPORT_AGAIN,
+        )
+    return table.cast(file.schema_arrow)
+
+
+def _n_bytes_of_rows(column: pa.ChunkedArray) -> int:
+    chunks = [chunk for chunk in column.chunks if pa.types.is_dictionary(chunk.type)]
+    sizes = (pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in chunks)
+    return sum(pc.sum(size).as_py() or 0 for size in sizes)
 
 
 def _require_small(metadata: pq.FileMetaData, path: Path) -> None:

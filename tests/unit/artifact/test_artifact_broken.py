@@ -181,6 +181,17 @@ def small_bomb() -> bytes:
     return sink.getvalue()
 
 
+def shared_text_bomb() -> bytes:
+    """A valid parquet file of 1,500 bytes: 32 rows that all refer to one text of 32 MB."""
+    text = pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), pa.array(["a" * 2**25]))
+    rows = pa.table(
+        {"a": text.take(pa.array([0] * 32)).cast(pa.large_string()), "anomaly_score": np.zeros(32)}
+    )
+    sink = io.BytesIO()
+    pq.write_table(rows, sink, compression="zstd", store_schema=False)
+    return sink.getvalue()
+
+
 def part(index: int, **values: object) -> Callable[[dict], None]:
     return lambda document: document["parts"][index].update(values)
 
@@ -336,6 +347,11 @@ BROKEN: dict[str, tuple[Damage, str, str]] = {
     "golden with other scores": (edit_golden(scale_scores), GOLDEN, "golden rows must score as they did"),
     "golden shorter": (edit_golden(lambda table: table.slice(0, 8)), GOLDEN, "must hold 32 rows"),
     "golden explodes": (write(GOLDEN, small_bomb(), sealed=True), GOLDEN, "must hold 32 rows"),
+    "golden explodes in its rows": (
+        write(GOLDEN, shared_text_bomb(), sealed=True),
+        GOLDEN,
+        "must hold at most 268435456 bytes of texts and images, got 1073741824",
+    ),
     "golden without a column": (edit_golden(lambda table: table.drop_columns("b")), GOLDEN, "column 'b'"),
 }
 
