@@ -80,7 +80,7 @@ def _host(content: ServiceFile, source: str) -> HostOptions:
         limits=_record(Limits, limits, source),
         tls=None if content.tls is None else TLSFiles(**content.tls.options()),
         keys=None if content.keys is None else content.keys.file,
-        **({} if content.metrics is None else {"metrics_port": content.metrics.port}),
+        metrics_port=None if content.metrics is None else content.metrics.port,
     )
 
 

@@ -63,9 +63,7 @@ def autoscaling(
     *, n_replicas: int, max_replicas: int, target_calls: float, up_s: float, down_s: float, own_metric: bool
 ) -> AutoscalingConfig:
     """Between `n_replicas` and `max_replicas`, after the load was too high or low for so many seconds."""
-    policy = AutoscalingPolicy(
-        policy_function=f"{__name__}:{CallsPerReplica.__name__}", policy_kwargs={"target_calls": target_calls}
-    )
+    policy = _policy(target_calls) if own_metric else AutoscalingPolicy()  # type: ignore[no-untyped-call]
     return AutoscalingConfig(
         min_replicas=n_replicas,
         initial_replicas=n_replicas,
@@ -74,5 +72,11 @@ def autoscaling(
         look_back_period_s=LOOK_BACK_S,
         upscale_delay_s=up_s,
         downscale_delay_s=down_s,
-        **({"policy": policy} if own_metric else {}),
+        policy=policy,
+    )
+
+
+def _policy(target_calls: float) -> AutoscalingPolicy:
+    return AutoscalingPolicy(  # type: ignore[no-untyped-call]
+        policy_function=f"{__name__}:{CallsPerReplica.__name__}", policy_kwargs={"target_calls": target_calls}
     )

@@ -14,6 +14,8 @@ from ray import serve
 
 from automl_ad.errors import ClusterError, ConfigError
 from automl_ad.rpc.binding import check_binding, wants_reflection
+from automl_ad.rpc.metrics import Metrics
+from automl_ad.rpc.model_source import open_models
 from automl_ad.rpc.options import HostOptions
 from automl_ad.rpc.service_options import RayOptions, ServiceOptions
 from automl_ad_serve.cluster import connected
@@ -28,9 +30,12 @@ _QUIET = {"log_level": logging.WARNING, "enable_access_log": False}
 def run(service: ServiceOptions, on_listening: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then drain and return. `on_listening` is told the address.
 
-    Raises ConfigError where the options would expose the models, and ClusterError when no replica starts.
+    Raises ConfigError where the options would expose the models, ArtifactError where replicas of this machine
+    could not load them, and ClusterError when no replica starts.
     """
     ray = check(service)
+    if ray.address is None:  # a cluster's nodes have the models, this machine perhaps none
+        open_models(service.models, Metrics())
     stopped = threading.Event()
     with connected(ray, _environment(service.host)):
         for number in (signal.SIGTERM, signal.SIGINT):  # after ray.init, which installs its own
