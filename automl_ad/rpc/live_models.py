@@ -15,7 +15,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
-from automl_ad.artifact.registry import CHAMPION
+from automl_ad.artifact.registry import CHAMPION, UnknownName
 from automl_ad.errors import AutomlADError, ConfigError
 from automl_ad.rpc.errors import BrokenModel, UnknownModel
 from automl_ad.rpc.loaded_models import LoadedModels
@@ -196,9 +196,19 @@ class LiveModels:
 
     def _read(self) -> Mapping[str, RegistryEntry]:
         """What the registry holds of the models that may be served, by name."""
-        names = self._registry.names()
-        wanted = [name for name in names if not self._source.names or name in self._source.names]
-        return {name: self._registry.entry(name) for name in sorted(wanted)}
+        entries = {}
+        for name in sorted(self._registry.names()):
+            if self._source.names and name not in self._source.names:
+                continue
+            try:
+                entries[name] = self._registry.entry(name)
+            except UnknownName:
+                continue  # it left while we read
+            except AutomlADError as error:  # the others must not suffer for one
+                log.error("model %s cannot be read, it stays as it is: %s", name, error)
+                if name in self._entries:
+                    entries[name] = self._entries[name]
+        return entries
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._reader, work)

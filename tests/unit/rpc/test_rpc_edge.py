@@ -300,7 +300,6 @@ def test_calls_are_counted_by_what_became_of_them(serve_in_thread):
         leaving = stub.Score.future(rows(*BIG), timeout=20)
         wait_until(lambda: scorer.rows is not None)
         leaving.cancel()
-        scorer.may_finish.set()
         counted = host.metrics.registry.get_sample_value
 
         def calls(code: str) -> float | None:
@@ -308,6 +307,7 @@ def test_calls_are_counted_by_what_became_of_them(serve_in_thread):
             return counted("automl_ad_requests_total", labels)
 
         wait_until(lambda: calls("CANCELLED") == 1)
+        scorer.may_finish.set()
         assert (calls("OK"), calls("INVALID_ARGUMENT")) == (1, 1)
         assert counted("automl_ad_refused_total", {"reason": "rows_refused"}) == 1
 

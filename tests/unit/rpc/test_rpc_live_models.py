@@ -33,6 +33,7 @@ class FakeRegistry:
         self.may_load = threading.Event()
         self.may_load.set()
         self.is_down = False
+        self.damaged: set[str] = set()
 
     def promote(self, name: str, version: str) -> None:
         model = self.models[name]
@@ -47,6 +48,8 @@ class FakeRegistry:
         return sorted(self.models)
 
     def entry(self, name: str) -> Any:
+        if name in self.damaged:
+            raise ArtifactError("aliases.json must be JSON")
         model = self.models[name]
         champion = SimpleNamespace(version=model["champion"], since=NOW, previous=model["previous"])
         canary = SimpleNamespace(version=model["versions"][-1], since=NOW, previous=())
@@ -228,6 +231,19 @@ def test_a_registry_that_does_not_answer_changes_nothing_and_is_asked_again():
         assert models.find("a", "").version == "1"
         registry.is_down = False
         await until(lambda: models.find("a", "").version == "2")
+
+    serving(registry, scenario)
+
+
+def test_a_model_whose_aliases_are_damaged_stays_as_it_is_and_others_go_on():
+    registry = FakeRegistry(a=["1"], b=["1"])
+
+    async def scenario(models: LiveModels) -> None:
+        registry.damaged.add("a")
+        registry.promote("a", "2")
+        registry.promote("b", "2")
+        await until(lambda: models.find("b", "").version == "2")
+        assert models.find("a", "").version == "1"
 
     serving(registry, scenario)
 
