@@ -75,6 +75,9 @@ def main() -> int:
     parser.add_argument("--host", action="store_true", help="one grpc.aio process instead of Ray Serve")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # the service and the clients end with this process
     with tempfile.TemporaryDirectory() as folder:
         report = soak(Path(folder), seconds=60 * options.minutes, on_ray=not options.host)
     print_report(report)
@@ -109,8 +112,10 @@ def run(world: World, registry: Path, versions: list[str], pid: int, *, seconds:
         clients: list[Future[Tally]] = [
             pool.submit(work, world, stopped, seed) for work, count in CLIENTS for seed in range(count)
         ]
-        events = disturb(registry, versions, pid, seconds, clients)
-        stopped.set()
+        try:
+            events = disturb(registry, versions, pid, seconds, clients)
+        finally:
+            stopped.set()
         total = Tally()
         for client in clients:
             total.add(client.result(timeout=120))

@@ -219,11 +219,11 @@ def _explain_incidents(report: Report, log: Path) -> None:
     for finding in report.findings:
         incident = re.search(r"incident (\w+)", finding["detail"])
         if incident:
-            lines = said.partition(incident.group(1))[2].splitlines()
+            lines = [line.lstrip(" |") for line in said.partition(incident.group(1))[2].splitlines()]
             raised = [
                 line for line in lines[:80] if re.match(r"[\w.]+(Error|Exception|Interrupt|Invalid)\b", line)
             ]
-            places = [line.strip() for line in lines[:80] if line.startswith("  File ")]
+            places = [line for line in lines[:80] if line.startswith("File ")]
             finding["detail"] = f"{raised[:1]} {places[-1:]} {finding['detail']}"
 
 
