@@ -1,7 +1,8 @@
-"""Image columns: encoded PNG or JPEG bytes become pixels. The only module that imports Pillow, on use.
+"""Image columns: PNG or JPEG bytes become pixels. The only module that imports torchvision, on use.
 
-The bytes may come from anybody. Pillow checks them while it decodes, and says how large an image is before it
-makes room for it; torchvision 0.29 gives the same pixels, but PNG data that end early crash its process.
+The bytes may come from anybody. Pillow decodes them for torchvision: it checks them as it goes, and says how
+large an image is before it makes room for it. torchvision's own decoder (0.29) gives the same pixels, but PNG
+data that end early crash its process.
 
 Shapes: N rows, C channels, H x W pixels, D = C * H * W.
 """
@@ -125,13 +126,14 @@ def decode_images(column: Any, name: str, shape: Shape | None = None) -> Pixels:
 def _decode(content: bytes | None, name: str, row: int, shape: Shape | None) -> Pixels:
     """uint8 [C, H, W] of one file. One of another shape is refused by its header, before it is decoded."""
     from PIL import Image
+    from torchvision.transforms.v2.functional import pil_to_tensor
 
     if not content:
         raise RowsError(f"column '{name}' must hold an image, got nothing in row {row}", "leave the row out")
     try:
         with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
             _require_shape(image.mode, image.size, name, row, shape)
-            pixels = np.array(image.convert("L") if image.mode == "1" else image)
+            pixels_CHW = pil_to_tensor(image.convert("L") if image.mode == "1" else image)
     except RowsError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -141,7 +143,7 @@ def _decode(content: bytes | None, name: str, row: int, shape: Shape | None) -> 
             f"column '{name}' must hold PNG or JPEG files, got a damaged or other one in row {row}",
             "write the image again",
         ) from error
-    return pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return np.asarray(pixels_CHW.numpy(), dtype=np.uint8)
 
 
 def _require_shape(mode: str, size: tuple[int, int], name: str, row: int, shape: Shape | None) -> None:
