@@ -57,6 +57,12 @@ def check(service: ServiceOptions) -> RayOptions:
             "the ingress door has no TLS, got a certificate for it",
             "take --door direct, or the TLS terminator of deploy/nginx with --insecure",
         )
+    if ray.door == "ingress" and not host.is_insecure:
+        raise ConfigError(
+            f"the ingress door listens on all interfaces without TLS, got host {host.host!r} and no override",
+            "take --door direct; or put the terminator of deploy/nginx and a network policy before it, and "
+            "say --insecure",
+        )
     check_binding(exposed(service))
     if ray.address is None:  # else the port is that of other machines
         _require_free_port(exposed(service))
