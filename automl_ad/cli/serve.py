@@ -97,9 +97,10 @@ def _serve_here(service: ServiceOptions) -> None:
     from automl_ad.rpc import host
     from automl_ad.rpc.binding import check_binding
     from automl_ad.rpc.metrics import Metrics
-    from automl_ad.rpc.model_source import open_models
+    from automl_ad.rpc.model_source import open_models, score_on_one_thread_each
 
     check_binding(service.host)  # before models are loaded, which takes seconds
+    score_on_one_thread_each()
     metrics = Metrics()
     models = open_models(service.models, metrics)
     host.serve(models, service.host, metrics, lambda running: _say_listening(service, running))

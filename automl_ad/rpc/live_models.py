@@ -161,11 +161,11 @@ class LiveModels:
         while True:
             await asyncio.sleep(self._source.poll_s)
             try:
-                entries = await self._in_thread(self._read)
+                await self._adopt(await self._in_thread(self._read))
             except (AutomlADError, OSError) as error:
                 log.warning("the registry cannot be read, what is served stays: %s", error)
-                continue
-            await self._adopt(entries)
+            except Exception:  # nobody awaits this task: its end would go unnoticed
+                log.exception("following the registry failed, what is served stays")
 
     async def _adopt(self, entries: Mapping[str, RegistryEntry]) -> None:
         """Follow the registry: new champions take over, models that are gone are served no more."""

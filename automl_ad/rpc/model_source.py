@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from time import perf_counter
 
+import torch
+
 from automl_ad.artifact import Scorer
 from automl_ad.artifact.registry import Registry
 from automl_ad.rpc.live_models import LiveModels
 from automl_ad.rpc.metrics import Metrics
 from automl_ad.rpc.models import FixedModels, Models
 from automl_ad.rpc.options import ModelSource
+
+
+def score_on_one_thread_each() -> None:
+    """Leave the cores to calls that run side by side; for processes that only serve.
+
+    It also keeps scores to the last bit: with three or more threads torch splits the sums of some networks.
+    """
+    torch.set_num_threads(1)
 
 
 def open_models(source: ModelSource, metrics: Metrics) -> Models:

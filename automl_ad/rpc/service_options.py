@@ -55,6 +55,8 @@ class RayOptions:
                 "replicas must be at least 1 and at most max_replicas, "
                 f"got replicas={self.n_replicas} and max_replicas={self.max_replicas}"
             )
+        if self.max_per_node is not None and self.max_per_node < 1:
+            raise ConfigError(f"max_per_node must be at least 1, got {self.max_per_node}")
         for name in ("target_calls", "upscale_delay_s", "downscale_delay_s", "call_timeout_s"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name):g}")

@@ -19,7 +19,7 @@ class DirectHost:
 
     async def __init__(self, service: ServiceOptions) -> None:  # type: ignore[misc]
         """Serve awaits it, and calls the replica healthy only afterwards."""
-        models, metrics = prepared(service)
+        models, metrics, self._send_last_spans = prepared(service)
         self._host = Host(models, replace(service.host, shares_port=True, metrics_port=None), metrics)
         await self._host.start()
         self._page = metrics_page(metrics, service.host)
@@ -39,3 +39,4 @@ class DirectHost:
         await self._host.stop()
         if self._page is not None:
             self._page.close()
+        self._send_last_spans()

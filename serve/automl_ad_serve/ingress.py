@@ -44,7 +44,7 @@ class Ingress:
 
     async def __init__(self, service: ServiceOptions) -> None:  # type: ignore[misc]
         """Serve awaits it, and sends requests only afterwards."""
-        self._models, metrics = prepared(service)
+        self._models, metrics, self._send_last_spans = prepared(service)
         await self._models.start()
         host = service.host
         self._engine = Engine(host.limits, metrics)
@@ -63,6 +63,7 @@ class Ingress:
         self._engine.close()
         if self._page is not None:
             self._page.close()
+        self._send_last_spans()
 
     async def Check(
         self, request: health_pb2.HealthCheckRequest, grpc_context: RayServegRPCContext

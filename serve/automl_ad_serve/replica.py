@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from automl_ad.errors import ConfigError
 from automl_ad.rpc.logs import configure_logs
 from automl_ad.rpc.metrics import Metrics, Page, serve_page
-from automl_ad.rpc.model_source import open_models
+from automl_ad.rpc.model_source import open_models, score_on_one_thread_each
 from automl_ad.rpc.models import Models
 from automl_ad.rpc.options import HostOptions
 from automl_ad.rpc.service_options import ServiceOptions
@@ -14,12 +16,16 @@ from automl_ad.rpc.tracing import configure_tracing
 _MAX_PAGES = 64
 
 
-def prepared(service: ServiceOptions) -> tuple[Models, Metrics]:
-    """The models, not yet started, and what counts their calls. Raises ConfigError and ArtifactError."""
+def prepared(service: ServiceOptions) -> tuple[Models, Metrics, Callable[[], None]]:
+    """The models, not yet started; what counts their calls; and what sends the last spans at the end.
+
+    Raises ConfigError and ArtifactError.
+    """
     configure_logs(service.logs.format)
-    configure_tracing(service.logs.trace)
+    send_last_spans = configure_tracing(service.logs.trace)
+    score_on_one_thread_each()
     metrics = Metrics()
-    return open_models(service.models, metrics), metrics
+    return open_models(service.models, metrics), metrics, send_last_spans
 
 
 def metrics_page(metrics: Metrics, options: HostOptions) -> Page | None:

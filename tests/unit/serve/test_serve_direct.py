@@ -29,7 +29,7 @@ class IdleScorer:
 @pytest.fixture
 def replica(monkeypatch: pytest.MonkeyPatch):
     """(HostOptions) -> a replica and what ends it, for the running event loop."""
-    monkeypatch.setattr(direct, "prepared", lambda _service: (FixedModels([IdleScorer()]), Metrics()))
+    monkeypatch.setattr(direct, "prepared", lambda _service: (FixedModels([IdleScorer()]), Metrics(), int))
     end = DirectHost.__del__  # Serve awaits it once; Python would call it a second time
     monkeypatch.setattr(DirectHost, "__del__", lambda _self: None)
 

@@ -69,7 +69,7 @@ class Context:
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch):
     """(method, request, context) -> what a replica of the broken model answers; a list of a stream."""
-    monkeypatch.setattr(ingress, "prepared", lambda _service: (FixedModels([BrokenScorer()]), Metrics()))
+    monkeypatch.setattr(ingress, "prepared", lambda _service: (FixedModels([BrokenScorer()]), Metrics(), int))
 
     end = Ingress.__del__  # Serve awaits it once and takes it away; Python would call it a second time
     monkeypatch.setattr(Ingress, "__del__", lambda _self: None)
