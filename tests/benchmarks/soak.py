@@ -41,6 +41,7 @@ from soak_world import SWAPPED, World
 PROMOTE_S, KILL_S, SAMPLE_S = 20.0, 60.0, 5.0
 MAX_GROWTH = 1.2
 N_VERSIONS = 3
+OUTAGE_GAP_S, MAX_LINES = 2.0, 20
 CLIENTS: tuple[tuple[Callable[..., Tally], int], ...] = (
     (soak_good.with_client, 2),
     (soak_good.without_retries, 2),
@@ -187,6 +188,8 @@ def report_of(events: Log, tally: Tally, *, is_alive: bool, n_tracebacks: int) -
         "s_to_first_answer": [first for first, _ in seen if first is not None],
         "s_to_last_old_answer": [last for _, last in seen if last is not None],
         "n_kills": len(events.kills),
+        "kills_at_s": [when - events.started for when, _ in events.kills],
+        "outages_s": _outages([when - events.started for when in tally.failed_at]),
         "s_to_all_replicas": [back for _, back in events.kills],
         "memory_mib": memory,
         "memory_growth": events.minute(n_minutes) / reference,
@@ -205,6 +208,18 @@ def _seen(events: Log, tally: Tally, index: int) -> tuple[float | None, float | 
     return min(times), max(times)
 
 
+def _outages(failed_at: list[float]) -> list[tuple[float, float, int]]:
+    """(begin, end, failed calls) of the times in which good clients failed, retries or not."""
+    found: list[tuple[float, float, int]] = []
+    for when in sorted(failed_at):
+        begin, end, count = found[-1] if found else (when, when, 0)
+        if when - end <= OUTAGE_GAP_S:
+            found[-1:] = [(begin, when, count + 1)]
+        else:
+            found.append((when, when, 1))
+    return found
+
+
 def print_report(report: dict) -> None:
     """Tables for a person."""
     statuses = sorted({status for row in report["calls"].values() for status in row} - {"sent"})
@@ -217,6 +232,8 @@ def print_report(report: dict) -> None:
     print(f"promotions: {report['n_promotions']}; to the first answer {_spread(report['s_to_first_answer'])}")
     print(f"  until nobody was answered by the old version {_spread(report['s_to_last_old_answer'])}")
     print(f"replicas killed: {report['n_kills']}; back after {_spread(report['s_to_all_replicas'])}")
+    for begin, end, count in report["outages_s"][:MAX_LINES]:
+        print(f"  from {begin:.1f} s to {end:.1f} s {count} calls of good clients failed")
     print(f"memory, MiB: {report['memory_mib']}; growth {report['memory_growth']:.2f}")
     print(f"tracebacks in the server's log: {report['tracebacks_in_the_log']}")
     print("FAILED: " + ", ".join(report["failures"]) if report["failures"] else "passed")

@@ -71,9 +71,11 @@ def _count(
     try:
         pieces = call()
     except AutomlADError as error:
+        tally.failed_at.append(time.time())
         tally.ended(kind, getattr(error, "code", "") or type(error).__name__, str(error))
         return
     except grpc.RpcError as error:
+        tally.failed_at.append(time.time())
         tally.ended(kind, error.code().name, error.details() or "")
         return
     tally.ended(kind, "OK")

@@ -23,6 +23,8 @@ class Tally:
     """Status messages that tell of the server's inside."""
     examples: dict[str, str] = field(default_factory=dict)
     """`kind status` -> the first message of a failure."""
+    failed_at: list[float] = field(default_factory=list)
+    """When calls of good clients failed, in seconds since the epoch."""
     changes: list[tuple[float, str, str]] = field(default_factory=list)
     """(when, kind, version): a client's answers came from another version than before."""
 
@@ -47,6 +49,7 @@ class Tally:
         self.leaks += other.leaks
         for key, said in other.examples.items():
             self.examples.setdefault(key, said)
+        self.failed_at += other.failed_at
         self.changes += other.changes
 
     def sums(self) -> dict[str, dict[str, int]]:
