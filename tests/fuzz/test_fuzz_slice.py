@@ -10,7 +10,7 @@ import pytest
 
 @pytest.mark.parametrize(
     ("run", "n_cases"),
-    [(fuzz_wire.run, 400), (fuzz_artifacts.run, 150), (fuzz_registry.run, 60)],
+    [(fuzz_wire.run, 300), (fuzz_artifacts.run, 100), (fuzz_registry.run, 40)],
     ids=["wire", "artifacts", "registry"],
 )
 def test_nothing_is_found(run, n_cases):
