@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import threading
 from pathlib import Path
 
 import grpc
@@ -30,10 +31,34 @@ def server_credentials(files: TLSFiles) -> grpc.ServerCredentials:
     in the middle of a renewal, change nothing. Raises ConfigError naming the file and the rule it breaks.
     """
     paths = tuple(path for path in (files.certificate, files.key, files.client_ca) if path is not None)
-    watched = WatchedFiles(paths, lambda: _read(files))
+    renewals = _Renewals(WatchedFiles(paths, lambda: _read(files)))
     return grpc.dynamic_ssl_server_credentials(
-        watched.current(), watched.current, require_client_authentication=files.client_ca is not None
+        renewals.first,
+        renewals.next,  # type: ignore[arg-type]  # grpc's word for "no change" is None
+        require_client_authentication=files.client_ca is not None,
     )
+
+
+class _Renewals:
+    """What gRPC asks for at every handshake, in several threads: the new certificate, or None for no change.
+
+    gRPC's C core frees what it is given: the same object a second time corrupts the memory of the process.
+    """
+
+    def __init__(self, watched: WatchedFiles[grpc.ServerCertificateConfiguration]) -> None:
+        self.first = watched.current()
+        self._watched = watched
+        self._given = self.first
+        self._lock = threading.Lock()
+
+    def next(self) -> grpc.ServerCertificateConfiguration | None:
+        """A certificate that was not given before, if there is one."""
+        with self._lock:
+            current = self._watched.current()
+            if current is self._given:
+                return None
+            self._given = current
+            return current
 
 
 def _read(files: TLSFiles) -> grpc.ServerCertificateConfiguration:

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -176,6 +177,21 @@ def test_a_renewal_that_is_half_done_keeps_the_old_certificate_and_says_so_once(
         assert "what was read before stays in use" in caplog.text
         write(renewed, files)
         assert serial_number(port, ca) != before
+
+
+@pytest.mark.usefixtures("looks_always")
+def test_no_configuration_is_handed_out_twice(files, ca, monkeypatch):
+    """gRPC frees each one: twice is a crash, some thousand handshakes later."""
+    asked = []
+    monkeypatch.setattr(grpc, "dynamic_ssl_server_credentials", lambda *given, **_: asked.extend(given))
+    server_credentials(files)
+    first, fetch = asked
+    assert [fetch() for _ in range(3)] == [None] * 3
+    write(ca.issue_cert("localhost"), files)
+    with ThreadPoolExecutor(8) as handshakes:
+        given = [one for one in handshakes.map(lambda _: fetch(), range(40)) if one is not None]
+    assert len(given) == 1
+    assert given[0] is not first
 
 
 def encrypted(key: Path) -> None:
