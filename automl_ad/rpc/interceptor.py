@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import grpc
 import grpc.aio
 
+from automl_ad.errors import RowsError
 from automl_ad.rpc.calls import Edge
-from automl_ad.rpc.failures import CallFailed
+from automl_ad.rpc.failures import CallFailed, failure_of
+from automl_ad.rpc.unreadable import decoder, readable, require_readable
 
 if TYPE_CHECKING:
     Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
@@ -36,23 +38,26 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             # As a stream, because a unary handler would be called after the message is read, however large.
             return grpc.stream_stream_rpc_method_handler(self._stream(method, _never))
         if not method.startswith(self._own):
-            return handler
+            return _foreign(handler)
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
                 self._unary(method, handler.unary_unary),
-                request_deserializer=handler.request_deserializer,
+                request_deserializer=decoder(handler.request_deserializer),
                 response_serializer=handler.response_serializer,
             )
         return grpc.stream_stream_rpc_method_handler(
             self._stream(method, handler.stream_stream),
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=decoder(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
 
     def _unary(self, method: str, behavior: Any) -> Any:
+        async def read(request: Any, call: Any) -> Any:
+            return await behavior(require_readable(request), call)
+
         async def answer(request: Any, context: Any) -> Any:
             try:
-                return await self._edge.answer(method, behavior, request, context)
+                return await self._edge.answer(method, read, request, context)
             except CallFailed as failed:
                 await _abort(context, failed)
 
@@ -61,12 +66,32 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     def _stream(self, method: str, behavior: Any) -> Any:
         async def answers(requests: Any, context: Any) -> AsyncIterator[Any]:
             try:
-                async for response in self._edge.answers(method, behavior, requests, context):
+                async for response in self._edge.answers(method, behavior, readable(requests), context):
                     yield response
             except CallFailed as failed:
                 await _abort(context, failed)
 
         return answers
+
+
+def _foreign(handler: Handler) -> Handler:
+    """The handler of gRPC's own service; its unary methods refuse what is no message."""
+    if handler.unary_unary is None:
+        return handler
+    behavior = handler.unary_unary
+
+    async def answer(request: Any, context: Any) -> Any:
+        try:
+            require_readable(request)
+        except RowsError as error:
+            await _abort(context, CallFailed(failure_of(error, "")))
+        return await behavior(request, context)
+
+    return grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=decoder(handler.request_deserializer),
+        response_serializer=handler.response_serializer,
+    )
 
 
 def _never(requests: Any, call: Any) -> AsyncIterator[Any]:
