@@ -29,7 +29,7 @@ from automl_ad.cli.row_progress import RowProgress
 if TYPE_CHECKING:
     from automl_ad.results import Explanations
     from automl_ad.rpc.client import ScoringClient
-    from automl_ad.rpc.model_info import ModelInfo
+    from automl_ad.rpc.client.model_info import ModelInfo
 
 app = typer.Typer(no_args_is_help=True, help="Ask a scoring service: score, explain, models, health.")
 
@@ -59,7 +59,7 @@ def score(
     with connect(
         target, token_file=token_file, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, timeout=timeout
     ) as client:
-        from automl_ad.rpc.file_scoring import FileJob, score_files
+        from automl_ad.rpc.client.file_scoring import FileJob, score_files
 
         progress = RowProgress(enabled=not quiet)
         job = FileJob(

@@ -15,7 +15,7 @@ from automl_ad.cli.search import parse_duration
 
 if TYPE_CHECKING:
     from automl_ad.rpc.client import ScoringClient
-    from automl_ad.rpc.connection import Token
+    from automl_ad.rpc.client.connection import Token
 
 TOKEN_VARIABLE = "AUTOML_AD_TOKEN"
 

@@ -79,8 +79,8 @@ def serve(
 
 def _run(service: ServiceOptions) -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core would log what we report in a sentence
-    from automl_ad.rpc.logs import configure_logs
-    from automl_ad.rpc.tracing import configure_tracing
+    from automl_ad.rpc.telemetry.logs import configure_logs
+    from automl_ad.rpc.telemetry.tracing import configure_tracing
 
     configure_logs(service.logs.format)
     send_last_spans = configure_tracing(service.logs.trace)
@@ -95,9 +95,9 @@ def _run(service: ServiceOptions) -> None:
 
 def _serve_here(service: ServiceOptions) -> None:
     from automl_ad.rpc import host
-    from automl_ad.rpc.binding import check_binding
-    from automl_ad.rpc.metrics import Metrics
-    from automl_ad.rpc.model_source import open_models, score_on_one_thread_each
+    from automl_ad.rpc.models.model_source import open_models, score_on_one_thread_each
+    from automl_ad.rpc.security.binding import check_binding
+    from automl_ad.rpc.telemetry.metrics import Metrics
 
     check_binding(service.host)  # before models are loaded, which takes seconds
     score_on_one_thread_each()
@@ -126,7 +126,7 @@ def _serve_on_ray(service: ServiceOptions) -> None:
 
 
 def _warn(options: HostOptions) -> None:
-    from automl_ad.rpc.binding import binding_risks
+    from automl_ad.rpc.security.binding import binding_risks
 
     for risk in binding_risks(options):
         print(f"WARNING: {risk}", file=sys.stderr)

@@ -11,7 +11,7 @@ from automl_ad.rpc.engine import Engine, Request, Response
 from automl_ad.rpc.errors import UnknownModel
 from automl_ad.rpc.models import Models
 from automl_ad.rpc.options import Limits
-from automl_ad.rpc.rows import Rows
+from automl_ad.rpc.wire.rows import Rows
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer

@@ -17,11 +17,11 @@ import pyarrow as pa
 
 from automl_ad.errors import RowsError
 from automl_ad.results import AnomalyScores
-from automl_ad.rpc.rows import Rows
+from automl_ad.rpc.wire.rows import Rows
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer
-    from automl_ad.rpc.metrics import Metrics
+    from automl_ad.rpc.telemetry.metrics import Metrics
 
 MAX_INLINE_ROWS = 16
 MAX_INLINE_S = 0.004

@@ -17,14 +17,14 @@ from uuid import uuid4
 
 import grpc
 
-from automl_ad.rpc import logs, tracing
 from automl_ad.rpc.errors import Forbidden, Unauthenticated
 from automl_ad.rpc.failures import REQUEST_ID, CallFailed, failure_of
-from automl_ad.rpc.keys import ANYONE, Caller, Keys
+from automl_ad.rpc.security.keys import ANYONE, Caller, Keys
+from automl_ad.rpc.telemetry import logs, tracing
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer
-    from automl_ad.rpc.metrics import Metrics
+    from automl_ad.rpc.telemetry.metrics import Metrics
 
 Response = TypeVar("Response")
 

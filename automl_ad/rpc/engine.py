@@ -12,16 +12,16 @@ from weakref import WeakKeyDictionary
 from google.protobuf.message import Message
 
 from automl_ad.results import AnomalyScores
-from automl_ad.rpc import tracing
 from automl_ad.rpc.batching import Batcher
 from automl_ad.rpc.calls import Call
 from automl_ad.rpc.gate import Gate
 from automl_ad.rpc.options import Limits
-from automl_ad.rpc.rows import Rows
+from automl_ad.rpc.telemetry import tracing
+from automl_ad.rpc.wire.rows import Rows
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer
-    from automl_ad.rpc.metrics import Metrics
+    from automl_ad.rpc.telemetry.metrics import Metrics
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)

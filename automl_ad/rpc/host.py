@@ -15,23 +15,23 @@ from grpc_reflection.v1alpha import reflection
 
 from automl_ad.errors import ConfigError
 from automl_ad.rpc.backend import Backend
-from automl_ad.rpc.binding import check_binding, wants_reflection
 from automl_ad.rpc.calls import Edge
-from automl_ad.rpc.channel_limits import channel_options
 from automl_ad.rpc.engine import Engine
 from automl_ad.rpc.inference_servicer import InferenceServicer
 from automl_ad.rpc.interceptor import EdgeInterceptor
-from automl_ad.rpc.keys import Keys
-from automl_ad.rpc.metrics import Metrics, serve_page
 from automl_ad.rpc.oip import open_inference_grpc_pb2, open_inference_grpc_pb2_grpc
 from automl_ad.rpc.options import HostOptions
 from automl_ad.rpc.scoring_servicer import ScoringServicer
-from automl_ad.rpc.tls import server_credentials
+from automl_ad.rpc.security.binding import check_binding, wants_reflection
+from automl_ad.rpc.security.channel_limits import channel_options
+from automl_ad.rpc.security.keys import Keys
+from automl_ad.rpc.security.tls import server_credentials
+from automl_ad.rpc.telemetry.metrics import Metrics, serve_page
 from automl_ad.rpc.v1 import scoring_pb2, scoring_pb2_grpc
 
 if TYPE_CHECKING:
-    from automl_ad.rpc.metrics import Page
     from automl_ad.rpc.models import Models
+    from automl_ad.rpc.telemetry.metrics import Page
 
 log = logging.getLogger(__name__)
 

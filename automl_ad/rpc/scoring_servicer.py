@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from automl_ad.artifact.explaining import explain
 from automl_ad.errors import AutomlADError, RowsError
-from automl_ad.rpc import codec
 from automl_ad.rpc.backend import Backend
 from automl_ad.rpc.calls import Call
 from automl_ad.rpc.v1 import scoring_pb2 as pb
+from automl_ad.rpc.wire import codec
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer

@@ -24,9 +24,9 @@ from automl_ad.rpc.engine import Engine
 from automl_ad.rpc.failures import CallFailed
 from automl_ad.rpc.host import SERVICES
 from automl_ad.rpc.inference_servicer import InferenceServicer
-from automl_ad.rpc.keys import Keys
 from automl_ad.rpc.oip import open_inference_grpc_pb2 as oip
 from automl_ad.rpc.scoring_servicer import ScoringServicer
+from automl_ad.rpc.security.keys import Keys
 from automl_ad.rpc.service_options import ServiceOptions
 from automl_ad.rpc.v1 import scoring_pb2 as v1
 from automl_ad_serve.replica import metrics_page, prepared

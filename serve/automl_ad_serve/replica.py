@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from automl_ad.errors import ConfigError
-from automl_ad.rpc.logs import configure_logs
-from automl_ad.rpc.metrics import Metrics, Page, serve_page
-from automl_ad.rpc.model_source import open_models, score_on_one_thread_each
 from automl_ad.rpc.models import Models
+from automl_ad.rpc.models.model_source import open_models, score_on_one_thread_each
 from automl_ad.rpc.options import HostOptions
 from automl_ad.rpc.service_options import ServiceOptions
-from automl_ad.rpc.tracing import configure_tracing
+from automl_ad.rpc.telemetry.logs import configure_logs
+from automl_ad.rpc.telemetry.metrics import Metrics, Page, serve_page
+from automl_ad.rpc.telemetry.tracing import configure_tracing
 
 _MAX_PAGES = 64
 

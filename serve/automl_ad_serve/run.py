@@ -13,11 +13,11 @@ from typing import Any
 from ray import serve
 
 from automl_ad.errors import ClusterError, ConfigError
-from automl_ad.rpc.binding import check_binding, wants_reflection
-from automl_ad.rpc.metrics import Metrics
-from automl_ad.rpc.model_source import open_models
+from automl_ad.rpc.models.model_source import open_models
 from automl_ad.rpc.options import HostOptions
+from automl_ad.rpc.security.binding import check_binding, wants_reflection
 from automl_ad.rpc.service_options import RayOptions, ServiceOptions
+from automl_ad.rpc.telemetry.metrics import Metrics
 from automl_ad_serve.cluster import connected
 from automl_ad_serve.deployment import deployment_of
 from automl_ad_serve.ingress import SERVICER_FUNCTIONS

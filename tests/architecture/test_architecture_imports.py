@@ -40,6 +40,7 @@ def test_contracts_hold(copied_sources: Path):
         ("detectors/dasvdd.py", "import optuna", "a trial knows neither Ray nor Optuna nor gRPC"),
         ("tuning/local.py", "import ray", "Ray is known to one executor"),
         ("rpc/host.py", "import automl_ad_serve", "the library does not know the Serve application"),
+        ("rpc/client/answers.py", "import automl_ad.rpc.wire.codec", "clients know neither the server"),
     ],
 )
 def test_broken_contract_is_noticed(copied_sources: Path, file: str, bad_import: str, contract: str):

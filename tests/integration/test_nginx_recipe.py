@@ -24,9 +24,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from automl_ad.data import Feature, Schema
 from automl_ad.results import AnomalyScores
 from automl_ad.rpc.host import Host
-from automl_ad.rpc.metrics import Metrics
 from automl_ad.rpc.models import FixedModels
 from automl_ad.rpc.options import HostOptions
+from automl_ad.rpc.telemetry.metrics import Metrics
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 from automl_ad.rpc.v1 import scoring_pb2_grpc
 

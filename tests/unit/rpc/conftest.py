@@ -13,9 +13,9 @@ import pytest
 from rpc_fakes import FakeScorer, mixed_scorer, numeric_scorer
 
 from automl_ad.rpc.host import Host
-from automl_ad.rpc.metrics import Metrics
 from automl_ad.rpc.models import FixedModels, Models
 from automl_ad.rpc.options import HostOptions, Limits
+from automl_ad.rpc.telemetry.metrics import Metrics
 
 
 @contextmanager

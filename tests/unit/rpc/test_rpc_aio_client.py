@@ -13,7 +13,7 @@ import pytest
 from client_fakes import Refusal, listening, rich
 
 from automl_ad.errors import RowsError
-from automl_ad.rpc.aio_client import AsyncScoringClient
+from automl_ad.rpc.client.async_client import AsyncScoringClient
 from automl_ad.rpc.errors import Overloaded, RefusedRows, ServerError, Unauthenticated, UnknownModel
 
 ROWS = np.array([[0.5, 1.0], [3.5, np.nan]])

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from rpc_fakes import FakeScorer, feature, mixed_scorer, numeric_scorer
 
 from automl_ad.errors import RowsError
-from automl_ad.rpc.arrow import table_of
 from automl_ad.rpc.options import Limits
-from automl_ad.rpc.rows import MAX_ENCODED_VALUES, RowShape
+from automl_ad.rpc.wire.arrow import table_of
+from automl_ad.rpc.wire.rows import MAX_ENCODED_VALUES, RowShape
 
 LIMITS = Limits(max_rows=1_000, max_columns=10, max_message_bytes=100_000)
 NUMERIC = RowShape.of(numeric_scorer())

@@ -12,7 +12,7 @@ from rpc_fakes import FakeScorer, mixed_scorer, numeric_scorer
 
 from automl_ad.errors import RowsError
 from automl_ad.rpc.batching import Batcher
-from automl_ad.rpc.metrics import Metrics
+from automl_ad.rpc.telemetry.metrics import Metrics
 
 
 class Counted(Metrics):

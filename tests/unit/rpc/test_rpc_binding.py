@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from automl_ad.errors import ConfigError
-from automl_ad.rpc.binding import binding_risks, check_binding, is_loopback, wants_reflection
 from automl_ad.rpc.options import HostOptions, TLSFiles
+from automl_ad.rpc.security.binding import binding_risks, check_binding, is_loopback, wants_reflection
 
 TLS = TLSFiles(certificate=Path("server.pem"), key=Path("server.key"))
 MUTUAL = TLSFiles(certificate=Path("server.pem"), key=Path("server.key"), client_ca=Path("ca.pem"))

@@ -12,9 +12,9 @@ from client_fakes import Refusal, listening
 from opentelemetry.sdk.trace import TracerProvider
 
 from automl_ad.errors import ConfigError
-from automl_ad.rpc.aio_client import AsyncScoringClient
 from automl_ad.rpc.client import ScoringClient
-from automl_ad.rpc.connection import Connection, is_this_machine
+from automl_ad.rpc.client.async_client import AsyncScoringClient
+from automl_ad.rpc.client.connection import Connection, is_this_machine
 from automl_ad.rpc.errors import Overloaded, ServerError
 
 SOON = (("grpc-retry-pushback-ms", "1"),)

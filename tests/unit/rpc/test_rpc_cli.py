@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 
 from automl_ad.cli.serve import serve
 from automl_ad.errors import ConfigError
-from automl_ad.rpc import host, logs, model_source
+from automl_ad.rpc import host
+from automl_ad.rpc.models import model_source
 from automl_ad.rpc.options import HostOptions, Limits, ModelSource, TLSFiles
+from automl_ad.rpc.telemetry import logs
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from client_fakes import Refusal, listening, rich
 from grpc_health.v1 import health_pb2
 
 from automl_ad import cli
-from automl_ad.rpc import file_scoring
+from automl_ad.rpc.client import file_scoring
 
 
 @pytest.fixture

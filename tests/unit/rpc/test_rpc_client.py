@@ -305,7 +305,7 @@ class TestStream:
 
 def test_the_client_imports_neither_torch_nor_pandas_nor_open_inference():
     code = (
-        "import sys, automl_ad.rpc.client, automl_ad.rpc.aio_client\n"
+        "import sys, automl_ad.rpc.client, automl_ad.rpc.client.async_client\n"
         "names = 'torch', 'pandas', 'sklearn', 'automl_ad.rpc.oip', 'automl_ad.artifact', 'opentelemetry'\n"
         "print([name for name in names if name in sys.modules])"
     )

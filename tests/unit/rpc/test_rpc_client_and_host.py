@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from automl_ad.errors import RowsError
-from automl_ad.rpc.aio_client import AsyncScoringClient
 from automl_ad.rpc.client import ScoringClient
+from automl_ad.rpc.client.async_client import AsyncScoringClient
 from automl_ad.rpc.errors import UnknownModel
 
 

@@ -18,13 +18,13 @@ from rpc_fakes import FakeScorer, feature, mixed_scorer, numeric_scorer
 from automl_ad.artifact import Threshold
 from automl_ad.errors import RowsError
 from automl_ad.results import AnomalyScores, Explanations
-from automl_ad.rpc import codec, tensors
-from automl_ad.rpc.datatypes import DATATYPES, read_raw, read_typed
-from automl_ad.rpc.descriptions import MAX_EVIDENCE_BYTES
+from automl_ad.rpc.client.packing import score_request
 from automl_ad.rpc.oip import open_inference_grpc_pb2 as oip
 from automl_ad.rpc.options import Limits
-from automl_ad.rpc.packing import score_request
 from automl_ad.rpc.v1 import scoring_pb2 as pb
+from automl_ad.rpc.wire import codec, tensors
+from automl_ad.rpc.wire.datatypes import DATATYPES, read_raw, read_typed
+from automl_ad.rpc.wire.descriptions import MAX_EVIDENCE_BYTES
 
 MIXED, NUMERIC = mixed_scorer(), numeric_scorer()
 GROUPED = FakeScorer("grouped", feature("a", "numeric"), group_column="country")

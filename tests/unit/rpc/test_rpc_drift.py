@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from automl_ad.rpc.drift import MIN_ROWS, WINDOW_ROWS, ScoreWindow, decile_counts, stability_index
+from automl_ad.rpc.telemetry.drift import MIN_ROWS, WINDOW_ROWS, ScoreWindow, decile_counts, stability_index
 
 COUNTS = hnp.arrays(np.int64, 10, elements=st.integers(0, 10_000))
 

@@ -15,8 +15,8 @@ import http2_client as h2
 import pytest
 from http2_client import Http2Client
 
-from automl_ad.rpc.channel_limits import channel_options
 from automl_ad.rpc.options import Limits
+from automl_ad.rpc.security.channel_limits import channel_options
 
 MIB = 2**20
 LIMIT = 2 * MIB

@@ -13,7 +13,7 @@ import pytest
 
 from automl_ad.errors import ConfigError
 from automl_ad.rpc.errors import Unauthenticated
-from automl_ad.rpc.keys import ANYONE, Caller, Keys
+from automl_ad.rpc.security.keys import ANYONE, Caller, Keys
 
 FIRST, SECOND = "1" * 64, "2" * 64
 

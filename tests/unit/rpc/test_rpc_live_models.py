@@ -14,9 +14,9 @@ import pytest
 
 from automl_ad.errors import ArtifactError, ConfigError
 from automl_ad.rpc.errors import BrokenModel, UnknownModel
-from automl_ad.rpc.live_models import LiveModels
-from automl_ad.rpc.metrics import Metrics
+from automl_ad.rpc.models.live_models import LiveModels
 from automl_ad.rpc.options import ModelSource
+from automl_ad.rpc.telemetry.metrics import Metrics
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from automl_ad.rpc import logs, tracing
+from automl_ad.rpc.telemetry import logs, tracing
 
 SCORE = "/automl_ad.rpc.v1.ScoringService/Score"
 CHECK = "/grpc.health.v1.Health/Check"
@@ -139,7 +139,7 @@ def test_an_exception_in_text_stands_below_its_line(configure: Configure) -> Non
     assert below == ["    | ZeroDivisionError: x", "    | 2026-11-26T00:00:00Z info call code=OK\\x1b[2K"]
 
 
-@pytest.mark.parametrize("name", ["grpc", "ray", "automl_ad.rpc.live_models", "somebody.else"])
+@pytest.mark.parametrize("name", ["grpc", "ray", "automl_ad.rpc.models.live_models", "somebody.else"])
 def test_everybody_s_lines_look_alike(configure: Configure, name: str) -> None:
     stream = configure("json")
     logging.getLogger(name).warning("%d%% done", 50)

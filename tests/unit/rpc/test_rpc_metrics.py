@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from automl_ad.errors import ConfigError
 from automl_ad.results import AnomalyScores
-from automl_ad.rpc.metrics import Metrics, Page, serve_page
+from automl_ad.rpc.telemetry.metrics import Metrics, Page, serve_page
 
 SCORE = "/automl_ad.rpc.v1.ScoringService/Score"
 DEPLOY = Path(__file__).parents[3] / "deploy"

@@ -12,9 +12,9 @@ from hypothesis.extra import numpy as hnp
 from rpc_fakes import mixed_scorer, numeric_scorer
 
 from automl_ad.errors import ConfigError, RowsError
-from automl_ad.rpc import codec
+from automl_ad.rpc.client.packing import chunks, score_request
 from automl_ad.rpc.options import Limits
-from automl_ad.rpc.packing import chunks, score_request
+from automl_ad.rpc.wire import codec
 
 LIMITS = Limits()
 NUMERIC, MIXED = numeric_scorer(), mixed_scorer()

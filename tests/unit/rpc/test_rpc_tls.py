@@ -21,7 +21,7 @@ import trustme
 
 from automl_ad.errors import ConfigError
 from automl_ad.rpc.options import TLSFiles
-from automl_ad.rpc.tls import server_credentials
+from automl_ad.rpc.security.tls import server_credentials
 
 YEAR_2001, YEAR_2002 = datetime.datetime(2001, 1, 1), datetime.datetime(2002, 1, 1)
 
@@ -153,7 +153,7 @@ def test_tls_below_1_2_is_refused(files, version, is_spoken):
 @pytest.fixture
 def looks_always(monkeypatch) -> None:
     """Files are looked at for every connection, not once a second."""
-    monkeypatch.setattr("automl_ad.rpc.watched_files.LOOK_S", 0.0)
+    monkeypatch.setattr("automl_ad.rpc.security.watched_files.LOOK_S", 0.0)
 
 
 @pytest.mark.usefixtures("looks_always")

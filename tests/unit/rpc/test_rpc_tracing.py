@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from automl_ad.errors import ConfigError, RowsError
-from automl_ad.rpc import tracing
+from automl_ad.rpc.telemetry import tracing
 
 SCORE = "/automl_ad.rpc.v1.ScoringService/Score"
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -14,10 +14,10 @@ from automl_ad_serve.direct import DirectHost
 from automl_ad_serve.replica import metrics_page
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from automl_ad.rpc.metrics import Metrics
 from automl_ad.rpc.models import FixedModels
 from automl_ad.rpc.options import HostOptions, ModelSource
 from automl_ad.rpc.service_options import ServiceOptions
+from automl_ad.rpc.telemetry.metrics import Metrics
 
 
 class IdleScorer:

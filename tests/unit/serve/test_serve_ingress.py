@@ -19,11 +19,11 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 
 from automl_ad.data import Feature, Schema
-from automl_ad.rpc.metrics import Metrics
 from automl_ad.rpc.models import FixedModels
 from automl_ad.rpc.oip import open_inference_grpc_pb2 as oip
 from automl_ad.rpc.options import HostOptions, ModelSource
 from automl_ad.rpc.service_options import ServiceOptions
+from automl_ad.rpc.telemetry.metrics import Metrics
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 
 

@@ -26,7 +26,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 
 from automl_ad.errors import ConfigError
 from automl_ad.rpc.errors import Unauthenticated
-from automl_ad.rpc.watched_files import WatchedFiles, read_small, warn_of_readers
+from automl_ad.rpc.security.watched_files import WatchedFiles, read_small, warn_of_readers
 
 log = logging.getLogger(__name__)
 

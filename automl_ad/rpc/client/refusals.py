@@ -10,7 +10,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from automl_ad.rpc.connection import Connection
+from automl_ad.rpc.client.connection import Connection
 from automl_ad.rpc.errors import (
     BrokenModel,
     Forbidden,

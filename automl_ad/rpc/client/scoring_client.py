@@ -11,15 +11,15 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from automl_ad.results import AnomalyScores, Explanations
-from automl_ad.rpc.answers import details_of, explanations_of, joined, model_of, scores_of
-from automl_ad.rpc.channel import channel_credentials, channel_options
-from automl_ad.rpc.connection import Connection, ConnectionSettings
-from automl_ad.rpc.model_info import ModelDetails, ModelInfo
-from automl_ad.rpc.outgoing import CHUNK_ROWS, Outgoing
-from automl_ad.rpc.packing import ClientRows
-from automl_ad.rpc.packing import chunks as cut
-from automl_ad.rpc.refusals import error_of, too_slow
-from automl_ad.rpc.stream_order import Answers, SentChunks
+from automl_ad.rpc.client.answers import details_of, explanations_of, joined, model_of, scores_of
+from automl_ad.rpc.client.channel import channel_credentials, channel_options
+from automl_ad.rpc.client.connection import Connection, ConnectionSettings
+from automl_ad.rpc.client.model_info import ModelDetails, ModelInfo
+from automl_ad.rpc.client.outgoing import CHUNK_ROWS, Outgoing
+from automl_ad.rpc.client.packing import ClientRows
+from automl_ad.rpc.client.packing import chunks as cut
+from automl_ad.rpc.client.refusals import error_of, too_slow
+from automl_ad.rpc.client.stream_order import Answers, SentChunks
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 from automl_ad.rpc.v1 import scoring_pb2_grpc
 

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from automl_ad.errors import ConfigError
-from automl_ad.rpc.connection import PUBLIC_AUTHORITIES, Connection, is_this_machine, read_file
+from automl_ad.rpc.client.connection import PUBLIC_AUTHORITIES, Connection, is_this_machine, read_file
 
 RETRY_POLICY = {
     "maxAttempts": 4,

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from automl_ad.errors import RowsError
-from automl_ad.rpc.flatbuffer import FlatTable, Malformed
+from automl_ad.rpc.wire.flatbuffer import FlatTable, Malformed
 
 MAX_BATCHES = 256
 """Record batches of one stream; every one costs a walk over all columns, and a look at every dictionary."""

@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from automl_ad.errors import RowsError
-from automl_ad.rpc.arrow import table_of
-from automl_ad.rpc.descriptions import details_of as details_of
-from automl_ad.rpc.descriptions import model_of as model_of
 from automl_ad.rpc.options import Limits
-from automl_ad.rpc.rows import GROUP, Rows, RowShape
 from automl_ad.rpc.v1 import scoring_pb2 as pb
+from automl_ad.rpc.wire.arrow import table_of
+from automl_ad.rpc.wire.descriptions import details_of as details_of
+from automl_ad.rpc.wire.descriptions import model_of as model_of
+from automl_ad.rpc.wire.rows import GROUP, Rows, RowShape
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer

@@ -8,10 +8,10 @@ import torch
 
 from automl_ad.artifact import Scorer
 from automl_ad.artifact.registry import Registry
-from automl_ad.rpc.live_models import LiveModels
-from automl_ad.rpc.metrics import Metrics
 from automl_ad.rpc.models import FixedModels, Models
+from automl_ad.rpc.models.live_models import LiveModels
 from automl_ad.rpc.options import ModelSource
+from automl_ad.rpc.telemetry.metrics import Metrics
 
 
 def score_on_one_thread_each() -> None:

@@ -27,7 +27,7 @@ from prometheus_client import (
 from automl_ad.errors import ConfigError
 from automl_ad.results import AnomalyScores
 from automl_ad.rpc.oip import open_inference_grpc_pb2
-from automl_ad.rpc.score_metrics import ScoreMetrics
+from automl_ad.rpc.telemetry.score_metrics import ScoreMetrics
 from automl_ad.rpc.v1 import scoring_pb2
 
 OTHER = "other"

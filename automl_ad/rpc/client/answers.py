@@ -14,7 +14,7 @@ from google.protobuf.json_format import MessageToDict
 
 from automl_ad.errors import RowsError
 from automl_ad.results import AnomalyScores, Explanations
-from automl_ad.rpc.model_info import FeatureInfo, ModelDetails, ModelInfo, PartInfo
+from automl_ad.rpc.client.model_info import FeatureInfo, ModelDetails, ModelInfo, PartInfo
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 
 

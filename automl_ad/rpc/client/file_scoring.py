@@ -16,8 +16,8 @@ from automl_ad.data.scores_file import BatchReport, score_batches
 from automl_ad.data.sources import find_files
 from automl_ad.results import AnomalyScores
 from automl_ad.rpc.client import ScoringClient
-from automl_ad.rpc.model_info import ModelDetails
-from automl_ad.rpc.outgoing import CHUNK_ROWS
+from automl_ad.rpc.client.model_info import ModelDetails
+from automl_ad.rpc.client.outgoing import CHUNK_ROWS
 
 CHUNK_BYTES = 2**22
 """A quarter of the largest message: Arrow's bytes, before the few that the message adds."""

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, TypeVar
 from automl_ad.artifact.registry import CHAMPION, UnknownName
 from automl_ad.errors import AutomlADError, ConfigError
 from automl_ad.rpc.errors import BrokenModel, UnknownModel
-from automl_ad.rpc.loaded_models import LoadedModels
 from automl_ad.rpc.models import the_name
+from automl_ad.rpc.models.loaded_models import LoadedModels
 from automl_ad.rpc.options import ModelSource
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer
     from automl_ad.artifact.registry import Registry, RegistryEntry
-    from automl_ad.rpc.metrics import Metrics
+    from automl_ad.rpc.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

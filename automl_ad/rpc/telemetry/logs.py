@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
-from automl_ad.rpc import tracing
+from automl_ad.rpc.telemetry import tracing
 
 if TYPE_CHECKING:
     from automl_ad.rpc.calls import Call

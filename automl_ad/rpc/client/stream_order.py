@@ -8,7 +8,7 @@ from typing import Any
 
 from automl_ad.errors import AutomlADError
 from automl_ad.results import AnomalyScores
-from automl_ad.rpc.answers import scores_of
+from automl_ad.rpc.client.answers import scores_of
 from automl_ad.rpc.errors import ServerError
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 

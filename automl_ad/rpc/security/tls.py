@@ -15,8 +15,8 @@ import grpc
 
 from automl_ad.errors import ConfigError
 from automl_ad.rpc.options import TLSFiles
-from automl_ad.rpc.tls_trial import why_untrusted
-from automl_ad.rpc.watched_files import WatchedFiles, read_small, warn_of_readers
+from automl_ad.rpc.security.tls_trial import why_untrusted
+from automl_ad.rpc.security.watched_files import WatchedFiles, read_small, warn_of_readers
 
 log = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from automl_ad.errors import RowsError, did_you_mean
-from automl_ad.rpc.datatypes import DATATYPES, read_raw, read_typed
 from automl_ad.rpc.oip import open_inference_grpc_pb2 as pb
 from automl_ad.rpc.options import Limits
-from automl_ad.rpc.rows import GROUP, Rows, RowShape
+from automl_ad.rpc.wire.datatypes import DATATYPES, read_raw, read_typed
+from automl_ad.rpc.wire.rows import GROUP, Rows, RowShape
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer

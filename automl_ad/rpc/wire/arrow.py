@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from automl_ad.errors import RowsError
-from automl_ad.rpc.arrow_messages import ColumnHeader, read_header
 from automl_ad.rpc.options import Limits
-from automl_ad.rpc.rows import GROUP, RowShape
+from automl_ad.rpc.wire.arrow_messages import ColumnHeader, read_header
+from automl_ad.rpc.wire.rows import GROUP, RowShape
 
 _NUMBERS = frozenset({"null", "int", "float", "decimal", "bool"})
 _TEXTS = frozenset({"null", "string"})

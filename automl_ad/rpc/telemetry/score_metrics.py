@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from automl_ad.results import AnomalyScores
-from automl_ad.rpc.drift import N_BINS, ScoreWindow, decile_counts
+from automl_ad.rpc.telemetry.drift import N_BINS, ScoreWindow, decile_counts
 
 PERCENTILE_EDGES = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 99.9, 100)
 """Upper edges of the histogram: deciles, and the tail in which anomalies are."""
