@@ -95,12 +95,12 @@ def _run(service: ServiceOptions) -> None:
 
 def _serve_here(service: ServiceOptions) -> None:
     from automl_ad.rpc import host
-    from automl_ad.rpc.models.model_source import open_models, score_on_one_thread_each
+    from automl_ad.rpc.models.model_source import open_models, score_on_few_threads
     from automl_ad.rpc.security.binding import check_binding
     from automl_ad.rpc.telemetry.metrics import Metrics
 
     check_binding(service.host)  # before models are loaded, which takes seconds
-    score_on_one_thread_each()
+    score_on_few_threads()
     metrics = Metrics()
     models = open_models(service.models, metrics)
     host.serve(models, service.host, metrics, lambda running: _say_listening(service, running))

@@ -62,15 +62,12 @@ class Host:
         self._server = _server(backend, Edge(metrics, keys), options, self._health)
 
     async def start(self) -> None:
-        """Load the models and listen. Raises ConfigError, and what the models raise."""
-        await self._models.start()
-        self.address = _bind(self._server, self.options)
-        if self.options.metrics_port is not None:
-            self._page = serve_page(self.metrics, self.options.host, self.options.metrics_port)
-            self.metrics_address = f"{self.options.host}:{self._page.port}"
-        await self._server.start()
-        for service in ("", *SERVICES):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        """Load the models and listen. Raises ConfigError, and what the models raise; nothing runs then."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Tell health checks, refuse new calls, let running ones finish for `drain_s`, then end the rest."""
@@ -80,6 +77,16 @@ class Host:
         self.engine.close()
         if self._page is not None:
             self._page.close()
+
+    async def _start(self) -> None:
+        await self._models.start()
+        self.address = _bind(self._server, self.options)
+        if self.options.metrics_port is not None:
+            self._page = serve_page(self.metrics, self.options.host, self.options.metrics_port)
+            self.metrics_address = f"{self.options.host}:{self._page.port}"
+        await self._server.start()
+        for service in ("", *SERVICES):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
 
 def serve(

@@ -23,6 +23,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     def __init__(self, edge: Edge, own_services: tuple[str, ...]) -> None:
         """Methods of `own_services` take a `Call`; those of others, such as health, gRPC's own context."""
         self._edge = edge
+        self._wrapped: dict[str, Handler] = {}
+        """Method -> its handler; only methods that exist."""
         self._own = tuple(f"/{service}/" for service in own_services)
 
     async def intercept_service(
@@ -31,12 +33,19 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
         """The method's handler, wrapped; without one, gRPC answers UNIMPLEMENTED."""
-        handler, method = await continuation(handler_call_details), handler_call_details.method
-        if handler is None:
-            return handler
+        method = handler_call_details.method
         if not self._edge.knows_token(method, dict(handler_call_details.invocation_metadata or ())):
             # As a stream, because a unary handler would be called after the message is read, however large.
             return grpc.stream_stream_rpc_method_handler(self._stream(method, _never))
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return handler
+            wrapped = self._wrapped[method] = self._wrap(method, handler)
+        return wrapped
+
+    def _wrap(self, method: str, handler: Handler) -> Handler:
         if not method.startswith(self._own):
             return _foreign(handler)
         if handler.unary_unary is not None:

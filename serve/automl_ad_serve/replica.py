@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from automl_ad.errors import ConfigError
 from automl_ad.rpc.models import Models
-from automl_ad.rpc.models.model_source import open_models, score_on_one_thread_each
+from automl_ad.rpc.models.model_source import open_models, score_on_few_threads
 from automl_ad.rpc.options import HostOptions
 from automl_ad.rpc.service_options import ServiceOptions
 from automl_ad.rpc.telemetry.logs import configure_logs
@@ -23,7 +23,7 @@ def prepared(service: ServiceOptions) -> tuple[Models, Metrics, Callable[[], Non
     """
     configure_logs(service.logs.format)
     send_last_spans = configure_tracing(service.logs.trace)
-    score_on_one_thread_each()
+    score_on_few_threads()
     metrics = Metrics()
     return open_models(service.models, metrics), metrics, send_last_spans
 

@@ -14,12 +14,12 @@ from automl_ad.rpc.options import ModelSource
 from automl_ad.rpc.telemetry.metrics import Metrics
 
 
-def score_on_one_thread_each() -> None:
+def score_on_few_threads() -> None:
     """Leave the cores to calls that run side by side; for processes that only serve.
 
-    It also keeps scores to the last bit: with three or more threads torch splits the sums of some networks.
+    Two are as exact as one; from three on, torch splits sums of some networks by the size of the batch.
     """
-    torch.set_num_threads(1)
+    torch.set_num_threads(min(2, torch.get_num_threads()))
 
 
 def open_models(source: ModelSource, metrics: Metrics) -> Models:

@@ -66,6 +66,8 @@ def configure_logs(
             ],
         )
     )
+    # Facts that no line shows, looked up for every line: a tenth of its cost.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -26,17 +26,22 @@ class IdleScorer:
     name, version = "idle", "v1"
 
 
+class Replica(DirectHost):
+    """Serve awaits `__del__` itself and takes it away; here Python would call it a second time."""
+
+    def __del__(self) -> None:
+        """The test has awaited it."""
+
+
 @pytest.fixture
 def replica(monkeypatch: pytest.MonkeyPatch):
     """(HostOptions) -> a replica and what ends it, for the running event loop."""
     monkeypatch.setattr(direct, "prepared", lambda _service: (FixedModels([IdleScorer()]), Metrics(), int))
-    end = DirectHost.__del__  # Serve awaits it once; Python would call it a second time
-    monkeypatch.setattr(DirectHost, "__del__", lambda _self: None)
 
     async def start(host: HostOptions) -> tuple[DirectHost, object]:
-        replica = DirectHost.__new__(DirectHost)
+        replica = Replica.__new__(Replica)
         await replica.__init__(ServiceOptions(models=ModelSource(artifacts=(Path("a"),)), host=host))
-        return replica, lambda: end(replica)
+        return replica, lambda: DirectHost.__del__(replica)
 
     return start
 

@@ -66,24 +66,28 @@ class Context:
         self.trailing = trailing_metadata
 
 
+class Replica(Ingress):
+    """Serve awaits `__del__` itself and takes it away; here Python would call it a second time."""
+
+    def __del__(self) -> None:
+        """The test has awaited it."""
+
+
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch):
     """(method, request, context) -> what a replica of the broken model answers; a list of a stream."""
     monkeypatch.setattr(ingress, "prepared", lambda _service: (FixedModels([BrokenScorer()]), Metrics(), int))
 
-    end = Ingress.__del__  # Serve awaits it once and takes it away; Python would call it a second time
-    monkeypatch.setattr(Ingress, "__del__", lambda _self: None)
-
     def call(name: str, request: Any, context: Context, *, keys: Path | None = None) -> Any:
         async def answer() -> Any:
             service = ServiceOptions(models=ModelSource(artifacts=(Path("a"),)), host=HostOptions(keys=keys))
-            replica = Ingress.__new__(Ingress)
+            replica = Replica.__new__(Replica)
             await replica.__init__(service)
             answered = getattr(replica, name)(request, grpc_context=context)
             try:
                 return [item async for item in answered] if inspect.isasyncgen(answered) else await answered
             finally:
-                await end(replica)
+                await Ingress.__del__(replica)
 
         return asyncio.run(answer())
 
