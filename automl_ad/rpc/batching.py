@@ -49,8 +49,13 @@ class Batcher:
         self._is_busy = False
         self._inline_s = 0.0
 
-    async def score(self, scorer: Scorer, rows: Rows) -> AnomalyScores:
-        """Scores of the rows by the one scorer. Raises RowsError. A cancelled caller leaves the queue."""
+    async def score(self, scorer: Scorer, rows: Rows, *, is_alone: bool = False) -> AnomalyScores:
+        """Scores of the rows by the one scorer. Raises RowsError. A cancelled caller leaves the queue.
+
+        One that `is_alone` in the service is scored at once: two turns of the event loop cost it 0.5 ms.
+        """
+        if is_alone and not self._is_busy and self._is_quick(len(rows)):
+            return self._at_once(scorer, rows)
         loop = asyncio.get_running_loop()
         waiting = _Waiting(scorer, rows, loop.create_future())
         self._waiting.append(waiting)
@@ -60,6 +65,20 @@ class Batcher:
             loop.call_soon(self._next)
         return await waiting.answer
 
+    def _is_quick(self, n_rows: int) -> bool:
+        return n_rows <= MAX_INLINE_ROWS and self._inline_s <= MAX_INLINE_S
+
+    def _took(self, seconds: float) -> None:
+        self._inline_s += 0.2 * (seconds - self._inline_s)
+
+    def _at_once(self, scorer: Scorer, rows: Rows) -> AnomalyScores:
+        started = time.perf_counter()
+        scores = scorer.score(rows)
+        seconds = time.perf_counter() - started
+        self._took(seconds)
+        self._metrics.batch(1, len(rows), seconds)
+        return scores
+
     def _next(self) -> None:
         batch = self._take()
         if not batch:
@@ -67,10 +86,10 @@ class Batcher:
             return
         loop = asyncio.get_running_loop()
         n_rows = _n_rows(batch)
-        if n_rows <= MAX_INLINE_ROWS and self._inline_s <= MAX_INLINE_S:
+        if self._is_quick(n_rows):
             started = time.perf_counter()
             self._finish(batch, self._scored(batch))
-            self._inline_s += 0.2 * (time.perf_counter() - started - self._inline_s)
+            self._took(time.perf_counter() - started)
             loop.call_soon(self._next)
         else:
             running = loop.run_in_executor(self._threads, self._scored, batch)

@@ -55,7 +55,9 @@ class Engine:
         """The encoded scores of the request's rows. Raises RowsError; the gate is the caller's business."""
         with tracing.child_span("score"):
             if request.ByteSize() <= MAX_BATCHED_BYTES:
-                scores = await self._batcher(scorer).score(scorer, decode(request, scorer, self._limits))
+                rows = decode(request, scorer, self._limits)
+                is_alone = self.gate.in_progress <= 1
+                scores = await self._batcher(scorer).score(scorer, rows, is_alone=is_alone)
                 response = encode(scores)
             else:
                 scores, response = await self.in_thread(

@@ -106,6 +106,19 @@ def test_few_rows_stay_on_the_loop_and_many_go_to_a_thread(run):
     assert all(name.startswith("scoring") for name in scorer.threads)
 
 
+def test_a_request_that_is_alone_is_scored_at_once_and_counted(metrics):
+    async def ask() -> None:
+        with ThreadPoolExecutor(1) as threads:
+            scoring = Batcher(threads, 100, metrics).score(numeric_scorer(), rows(3), is_alone=True)
+            with pytest.raises(StopIteration) as done:  # finished without giving the event loop a turn
+                scoring.send(None)
+            assert done.value.value.anomaly_score.tolist() == [3]
+
+    asyncio.run(ask())
+    assert metrics.batches == [(1, 1)]
+    assert metrics.waiting == [0, 0]
+
+
 def test_a_request_that_was_cancelled_is_not_scored(metrics):
     async def ask() -> FakeScorer:
         scorer = numeric_scorer()
