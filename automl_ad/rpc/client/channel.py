@@ -33,6 +33,10 @@ def channel_options(connection: Connection) -> list[tuple[str, Any]]:
         ("grpc.per_rpc_retry_buffer_size", connection.max_message_bytes),
         ("grpc.service_config", _service_config(connection)),
         ("grpc.enable_retries", int(connection.retries)),
+        # Between attempts to connect. gRPC's own second is one in which all calls of the channel fail, after a
+        # replica was killed and the kernel had put the new connection into its queue (tests/benchmarks/soak.py).
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 10_000),
         ("grpc.keepalive_time_ms", int(1e3 * connection.keepalive_s)),
         ("grpc.keepalive_timeout_ms", 20_000),
     ]
