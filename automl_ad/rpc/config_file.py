@@ -107,7 +107,7 @@ def _explained(error: ErrorDetails, source: str) -> ConfigError:
             f"every section must be known in {source}, got [{section}]", did_you_mean(section, SECTIONS)
         )
     if not keys:
-        return ConfigError(f"[{section}] must be a table in {source}, got {error['input']!r}")
+        return ConfigError(f"[{section}] must be a table in {source}, got {_got(error)}")
     if error["type"] == "extra_forbidden":
         return ConfigError(
             f"every key of [{section}] must be known in {source}, got {keys[0]!r}",
@@ -116,4 +116,11 @@ def _explained(error: ErrorDetails, source: str) -> ConfigError:
     if error["type"] == "missing":
         return ConfigError(f"{keys[0]} must be given in [{section}] of {source}, got nothing")
     rule = error["msg"].replace("Input should be", "must be")
-    return ConfigError(f"{keys[0]} of [{section}] {rule} in {source}, got {error['input']!r}")
+    return ConfigError(f"{keys[0]} of [{section}] {rule} in {source}, got {_got(error)}")
+
+
+def _got(error: ErrorDetails) -> str:
+    """What was given; where a registry may stand, its type only: s3://KEY:SECRET@bucket holds a secret."""
+    if error["loc"] in {("models",), ("models", "registry")}:
+        return f"a value of type {type(error['input']).__name__}"
+    return repr(error["input"])

@@ -16,7 +16,7 @@ AnyPath = Annotated[Path, Field(strict=False)]
 class Section(BaseModel):
     """A table of the file. Unknown keys and values of another type are refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
     def options(self) -> dict[str, Any]:
         """The keys that were given, named as in the record they are for."""

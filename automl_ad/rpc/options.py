@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from automl_ad.errors import ConfigError
 
 MIB = 1024 * 1024
+_MAX_INT = 2**31 - 1
+"""gRPC keeps the size of a message in an int."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,7 +18,8 @@ class Limits:
     """What one request may be at most, and how many may wait."""
 
     max_message_bytes: int = 16 * MIB
-    """20,000 rows of 100 doubles. Times `max_in_progress` it bounds what requests can hold in memory."""
+    """20,000 rows of 100 doubles. Times `max_in_progress` it bounds what waits; rows that are scored may be
+    wider in memory than on the wire, see `wire.rows.MAX_ENCODED_VALUES`."""
     max_rows: int = 65_536
     """Bounds the time of one request, which nothing can interrupt."""
     max_columns: int = 16_384
@@ -29,8 +33,13 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            if getattr(self, name) < 1:
+            if not getattr(self, name) >= 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.max_message_bytes > _MAX_INT:
+            raise ConfigError(
+                f"max_message_bytes must be at most {_MAX_INT}, as gRPC counts, got {self.max_message_bytes}",
+                f"write at most --max-message-mb {_MAX_INT // MIB}",
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,8 +56,8 @@ class ModelSource:
     """Where the models of a service come from: folders of artifacts, or a registry, never both."""
 
     artifacts: tuple[Path, ...] = ()
-    registry: str | None = None
-    """A folder or an s3:// prefix."""
+    registry: str | None = field(default=None, repr=False)
+    """A folder or an s3:// prefix, which may hold a secret: never printed."""
     names: tuple[str, ...] = ()
     """Models of the registry that may be served; empty: all of them."""
     max_loaded: int = 8
@@ -60,15 +69,17 @@ class ModelSource:
     def __post_init__(self) -> None:
         if bool(self.artifacts) == (self.registry is not None):
             raise ConfigError(
-                f"a service needs artifacts or a registry, got {len(self.artifacts)} artifacts "
-                f"and registry {self.registry!r}",
+                "a service needs artifacts or a registry, got " + ("both" if self.artifacts else "neither"),
                 "write `automl-ad serve ARTIFACT`, or `automl-ad serve --registry DIR`",
             )
-        if self.max_loaded < 1 or self.poll_s <= 0:
+        if self.names and self.registry is None:
             raise ConfigError(
-                f"max_loaded must be at least 1 and poll_s positive, got {self.max_loaded} "
-                f"and {self.poll_s:g}"
+                f"names of models need a registry to choose from, got {', '.join(self.names)} with artifacts",
+                "leave out --model, or write `automl-ad serve --registry DIR --model NAME`",
             )
+        if not self.max_loaded >= 1:
+            raise ConfigError(f"max_loaded must be at least 1, got {self.max_loaded}")
+        require_positive(self, "poll_s")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,3 +108,13 @@ class HostOptions:
         for name, port in (("port", self.port), ("metrics_port", self.metrics_port or 0)):
             if not 0 <= port <= 65_535:
                 raise ConfigError(f"{name} must be in [0, 65535], got {port}")
+        if not 0 <= self.drain_s < math.inf:
+            raise ConfigError(f"drain_s must be a number of seconds, at least 0, got {self.drain_s:g}")
+
+
+def require_positive(record: object, *names: str) -> None:
+    """Raise ConfigError unless these numbers of the record are above 0, and neither nan nor infinite."""
+    for name in names:
+        value = getattr(record, name)
+        if not 0 < value < math.inf:
+            raise ConfigError(f"{name} must be positive and finite, got {value:g}")

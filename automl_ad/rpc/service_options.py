@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
 from automl_ad.errors import ConfigError
-from automl_ad.rpc.options import HostOptions, ModelSource
+from automl_ad.rpc.options import HostOptions, ModelSource, require_positive
 
 Door = Literal["direct", "ingress"]
 LogFormat = Literal["text", "json"]
@@ -57,13 +58,12 @@ class RayOptions:
             )
         if self.max_per_node is not None and self.max_per_node < 1:
             raise ConfigError(f"max_per_node must be at least 1, got {self.max_per_node}")
-        for name in ("target_calls", "upscale_delay_s", "downscale_delay_s", "call_timeout_s"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"{name} must be positive, got {getattr(self, name):g}")
-        if self.cpus_per_replica < 0 or self.gpus_per_replica < 0:
+        require_positive(
+            self, "target_calls", "upscale_delay_s", "downscale_delay_s", "cpus_per_replica", "call_timeout_s"
+        )
+        if not 0 <= self.gpus_per_replica < math.inf:
             raise ConfigError(
-                "a replica must ask for no negative share of a machine, "
-                f"got {self.cpus_per_replica:g} CPUs and {self.gpus_per_replica:g} GPUs"
+                f"gpus_per_replica must be at least 0 and finite, got {self.gpus_per_replica:g}"
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -99,24 +100,68 @@ def test_models_of_a_flag_take_the_place_of_the_files(written, flags, expected):
         ("[logs]\nformat = 'xml'", r"format of \[logs\] must be 'text' or 'json' in .*, got 'xml'"),
         ("[models]\nartifacts = [1]", r"artifacts of \[models\] .*path.* in .*, got 1"),
         ("[tls]\nkey = 'k'", r"certificate must be given in \[tls\] of .*service\.toml, got nothing"),
-        ("models = 1", r"\[models\] must be a table in .*service\.toml, got 1"),
+        ("models = 1", r"\[models\] must be a table in .*service\.toml, got a value of type int"),
+        ("logs = 1", r"\[logs\] must be a table in .*service\.toml, got 1"),
         ("[models", r"service\.toml must be valid TOML, got: "),
         (
             "[models]\nartifacts = ['a']\n[limits]\nmax_rows = 0",
             "max_rows must be at least 1, got 0 in .*toml",
         ),
         ("[models]\nartifacts = ['a']\n[listen]\nport = 70000", "port must be in .*, got 70000 in .*toml"),
-        ("[models]\nmax_loaded = 1", "a service needs artifacts or a registry, got 0 artifacts .* in .*toml"),
-        ("[models]\nartifacts = ['a']\nregistry = 'r'", "a service needs artifacts or a registry, got 1"),
+        ("[models]\nmax_loaded = 1", "a service needs artifacts or a registry, got neither in .*toml"),
+        ("[models]\nartifacts = ['a']\nregistry = 'r'", "a service needs artifacts or a registry, got both"),
+        (
+            "[models]\nartifacts = ['a']\nnames = ['n']",
+            "names of models need a registry .*, got n with artifacts",
+        ),
+        ("[models]\nregistry = 'r'\npoll_s = nan", "poll_s must be positive and finite, got nan in .*toml"),
+        ("[models]\nregistry = 'r'\npoll_s = inf", "poll_s must be positive and finite, got inf in .*toml"),
+        ("[models]\nartifacts = ['a']\n[listen]\ndrain_s = -1", "drain_s must be .* at least 0, got -1"),
+        ("[models]\nartifacts = ['a']\n[listen]\ndrain_s = nan", "drain_s must be .* at least 0, got nan"),
+        (
+            "[models]\nartifacts = ['a']\n[limits]\nmax_message_mb = 2048",
+            "max_message_bytes must be at most 2147483647.*, got 2147483648 in (.|\n)*--max-message-mb 2047",
+        ),
         ("[models]\nartifacts = ['a']\n[ray]\nreplicas = 0", "replicas must be at least 1 .* got replicas=0"),
         ("[models]\nartifacts = ['a']\n[ray]\nreplicas = 3\nmax_replicas = 2", "at most max_replicas"),
-        ("[models]\nartifacts = ['a']\n[ray]\ntarget_calls = 0", "target_calls must be positive, got 0 in"),
-        ("[models]\nartifacts = ['a']\n[ray]\ngpus_per_replica = -1", "got 1 CPUs and -1 GPUs"),
+        (
+            "[models]\nartifacts = ['a']\n[ray]\ntarget_calls = 0",
+            "target_calls must be positive .*, got 0 in",
+        ),
+        ("[models]\nartifacts = ['a']\n[ray]\ntarget_calls = nan", "target_calls must be .*, got nan in"),
+        ("[models]\nartifacts = ['a']\n[ray]\ncpus_per_replica = 0", "cpus_per_replica must be .*, got 0 in"),
+        (
+            "[models]\nartifacts = ['a']\n[ray]\ngpus_per_replica = nan",
+            "gpus_per_replica must be .*, got nan in",
+        ),
+        ("[models]\nartifacts = ['a']\n[ray]\ngpus_per_replica = -1", "at least 0 and finite, got -1"),
     ],
 )
 def test_a_mistake_is_named_with_file_section_and_key(written, text, said):
     with pytest.raises(ConfigError, match=said):
         read_service(written(text), {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[models]\nartifacts = ['a']\nregistry = 's3://KEY:SECRET@b/p'",
+        "[models]\nregistry = ['s3://KEY:SECRET@b/p']",
+        "models = 's3://KEY:SECRET@b/p'",
+        "registry = 's3://KEY:SECRET@b/p'",
+        "[models]\nregistri = 's3://KEY:SECRET@b/p'",
+        "[models]\nregistry = 's3://KEY:SECRET@b/p'\npoll_s = 0",
+    ],
+)
+def test_no_mistake_prints_the_secret_of_a_registry(written, text):
+    with pytest.raises(ConfigError) as refused:
+        read_service(written(text), {})
+    assert "SECRET" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_records_do_not_show_the_secret_of_a_registry():
+    service = ServiceOptions(models=ModelSource(registry="s3://KEY:SECRET@b/p"))
+    assert "SECRET" not in repr(service)
 
 
 def test_a_mistake_of_the_flags_is_not_put_on_a_file():
