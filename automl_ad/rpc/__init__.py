@@ -10,6 +10,6 @@ security/     tokens, TLS, binding, limits of a connection
 telemetry/    metrics, drift, traces, logs
 client/       the other end: knows none of the above
 options, service_options, config_file     what a service is told at start
-errors        what both ends raise
+errors, metadata     what both ends raise, and call by the same names
 v1/, oip/     generated stubs
 """

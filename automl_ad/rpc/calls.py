@@ -18,7 +18,8 @@ from uuid import uuid4
 import grpc
 
 from automl_ad.rpc.errors import Forbidden, Unauthenticated
-from automl_ad.rpc.failures import REQUEST_ID, CallFailed, failure_of
+from automl_ad.rpc.failures import CallFailed, failure_of
+from automl_ad.rpc.metadata import REQUEST_ID
 from automl_ad.rpc.security.keys import ANYONE, Caller, Keys
 from automl_ad.rpc.telemetry import logs, tracing
 

@@ -16,14 +16,10 @@ from google.rpc import error_details_pb2, status_pb2
 
 from automl_ad.errors import AutomlADError, DataError
 from automl_ad.rpc.errors import BrokenModel, Forbidden, Overloaded, Unauthenticated, UnknownModel
+from automl_ad.rpc.metadata import DETAILS, DOMAIN, PUSHBACK, REQUEST_ID
 
 log = logging.getLogger(__name__)
 
-DOMAIN = "automl-ad"
-REQUEST_ID = "x-request-id"
-DETAILS = "grpc-status-details-bin"
-PUSHBACK = "grpc-retry-pushback-ms"
-"""What gRPC's own retries obey: milliseconds to wait before the next attempt."""
 MAX_TEXT_BYTES = 1_000
 """Of a sentence. It is sent three times, once with three letters a byte, in trailers that hold 8 KiB."""
 
@@ -81,6 +77,8 @@ _RULES: dict[type[Exception], _Rule] = {
     DataError: _Rule(code=grpc.StatusCode.INVALID_ARGUMENT, reason="ROWS_REFUSED", facts=_bad_rows),
 }
 _BUG = _Rule(code=grpc.StatusCode.INTERNAL, reason="INTERNAL")
+
+REASONS = frozenset(rule.reason for rule in (*_RULES.values(), _BUG))
 
 
 def failure_of(error: Exception, request_id: str) -> Failure:

@@ -8,7 +8,7 @@ from uuid import uuid4
 from automl_ad.errors import RowsError
 from automl_ad.rpc.client.connection import Connection, read_token
 from automl_ad.rpc.client.packing import ClientRows, score_request
-from automl_ad.rpc.failures import REQUEST_ID
+from automl_ad.rpc.metadata import REQUEST_ID
 from automl_ad.rpc.options import MIB
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 

@@ -21,7 +21,7 @@ from automl_ad.rpc.errors import (
     Unauthenticated,
     UnknownModel,
 )
-from automl_ad.rpc.failures import DETAILS, PUSHBACK, REQUEST_ID
+from automl_ad.rpc.metadata import DETAILS, PUSHBACK, REQUEST_ID
 
 Metadata = Iterable[tuple[str, str | bytes]]
 
