@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MAX_COMPARED = 100
+"""Letters of an unknown name that are compared with known ones."""
+
 
 class AutomlADError(Exception):
     """Root of the project's errors.
@@ -88,7 +91,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     'known: knn, pca'
     """
     names = list(known)
-    near = get_close_matches(name, names, n=1)
+    near = get_close_matches(name[:MAX_COMPARED], names, n=1)  # a name may be a stranger's, and megabytes
     return f"did you mean '{near[0]}'?" if near else f"known: {listing(names)}"
 
 

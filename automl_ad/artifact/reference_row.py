@@ -10,9 +10,12 @@ is one feature, so that nothing has to be shared out. Shapes: R draws, F feature
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
+
+from automl_ad.errors import RowsError
 
 if TYPE_CHECKING:
     from automl_ad.artifact.scorer import Scorer
@@ -21,10 +24,24 @@ Matrix = npt.NDArray[np.float64]
 N_DRAWS = 256
 """A median of that many is within 3 % of the rows of the real one."""
 N_IMAGES = 8
+_KNOWN: WeakKeyDictionary[Scorer, tuple[Matrix, float]] = WeakKeyDictionary()
 
 
 def reference_row(scorer: Scorer) -> tuple[Matrix, float]:
-    """([D] the encoded typical row, its score): the same for every call."""
+    """([D] the encoded typical row, its score), the same for every call. Raises RowsError without a score."""
+    reference = _KNOWN.get(scorer)
+    if reference is None:
+        try:
+            reference = _KNOWN[scorer] = _least_strange(scorer)
+        except RowsError as error:
+            raise RowsError(
+                "the model cannot explain: a row drawn from its marginals has no score",
+                "score without Explain",
+            ) from error
+    return reference
+
+
+def _least_strange(scorer: Scorer) -> tuple[Matrix, float]:
     is_image = scorer.schema.kind == "image"
     drawn_RD = scorer.sample_encoded(N_IMAGES if is_image else N_DRAWS, seed=0)
     central_D = np.concatenate(

@@ -1,7 +1,7 @@
 """Scoring over gRPC: the way of a call, from the connection to the scorer and back.
 
 host          grpc.aio server over everything below; Ray Serve's doors are in `serve/automl_ad_serve`
-interceptor, calls, failures     where calls enter and leave, the same on every host
+interceptor, edge, call, failures     where calls enter and leave, the same on every host
 scoring_servicer, inference_servicer, backend     which model, decode, score, encode
 engine, batching, gate           where and together with whom a request is scored
 models/       what is served: fixed, or followed in a registry

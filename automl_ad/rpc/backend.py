@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from automl_ad.rpc.calls import Call
+from automl_ad.rpc.call import Call
 from automl_ad.rpc.engine import Engine, Request, Response
 from automl_ad.rpc.errors import UnknownModel
 from automl_ad.rpc.models import Models
@@ -28,7 +28,9 @@ class Backend:
 
     async def scorer(self, name: str, version: str, call: Call) -> Scorer:
         """The model that a request means. Raises UnknownModel, BrokenModel, and Forbidden."""
-        if name:
+        if call.caller.models is not None:  # such a caller names its model, and learns no other's name
+            if not name:
+                raise UnknownModel("a request must name a model", "ListModels says which")
             call.require(name)
         try:
             scorer = self.models.find(name, version) or await self.models.load(name, version)

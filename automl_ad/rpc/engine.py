@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from automl_ad.results import AnomalyScores
 from automl_ad.rpc.batching import Batcher
-from automl_ad.rpc.calls import Call
+from automl_ad.rpc.call import Call
 from automl_ad.rpc.gate import Gate
 from automl_ad.rpc.options import Limits
 from automl_ad.rpc.telemetry import tracing
@@ -30,6 +30,9 @@ Result = TypeVar("Result")
 MAX_BATCHED_BYTES = 16_384
 """64 rows of 32 doubles: decoded in 0.1 ms. Larger requests gain nothing from being joined."""
 
+MAX_EXPLAINED_SHARE = 8
+"""One call in so many may be an explanation: each scores hundreds of rows, one after the other."""
+
 
 class Engine:
     """Decodes, scores and encodes. It belongs to one event loop, and owns the threads."""
@@ -37,11 +40,12 @@ class Engine:
     def __init__(self, limits: Limits, metrics: Metrics, n_threads: int | None = None) -> None:
         """One thread a core unless told otherwise."""
         self.gate = Gate(limits.max_in_progress)
+        self._explanations = Gate(max(1, limits.max_in_progress // MAX_EXPLAINED_SHARE))
         self._limits = limits
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(n_threads or os.cpu_count(), thread_name_prefix="scoring")
         self._batchers: WeakKeyDictionary[Scorer, Batcher] = WeakKeyDictionary()
-        self._one_at_a_time = asyncio.Semaphore(1)
+        self._explaining = ThreadPoolExecutor(1, thread_name_prefix="explaining")
 
     async def score(
         self,
@@ -54,8 +58,8 @@ class Engine:
     ) -> Response:
         """The encoded scores of the request's rows. Raises RowsError; the gate is the caller's business."""
         with tracing.child_span("score"):
-            if request.ByteSize() <= MAX_BATCHED_BYTES:
-                rows = decode(request, scorer, self._limits)
+            rows = decode(request, scorer, self._limits) if request.ByteSize() <= MAX_BATCHED_BYTES else None
+            if rows is not None and len(rows) <= self._limits.max_batch_rows:
                 is_alone = self.gate.in_progress <= 1
                 scores = await self._batcher(scorer).score(scorer, rows, is_alone=is_alone)
                 response = encode(scores)
@@ -72,13 +76,17 @@ class Engine:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def alone(self, work: Callable[[], Result]) -> Result:
-        """Like `in_thread`, one at a time: for work that would take all threads from scoring."""
-        async with self._one_at_a_time:
-            return await self.in_thread(work)
+        """Like `in_thread`, one at a time on a thread of its own: for work that would hold up scoring.
+
+        Raises Overloaded where much of it waits already.
+        """
+        with self._explanations.entered():
+            return await asyncio.get_running_loop().run_in_executor(self._explaining, work)
 
     def close(self) -> None:
-        """Drop what is queued and wait for what runs."""
-        self._threads.shutdown(cancel_futures=True)
+        """Drop what is queued; what runs, nothing can interrupt, and nobody waits for here."""
+        for threads in (self._threads, self._explaining):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _batcher(self, scorer: Scorer) -> Batcher:
         batcher = self._batchers.get(scorer)

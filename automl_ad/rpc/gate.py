@@ -41,10 +41,17 @@ class Gate:
     @asynccontextmanager
     async def waited(self) -> AsyncIterator[None]:
         """Like `entered`, but waits for room: for streams, whose flow control stops the client meanwhile."""
+        is_next = False
         while self._in_progress >= self._max:
             turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            await turn
+            (self._waiting.appendleft if is_next else self._waiting.append)(turn)
+            is_next = True  # whoever was woken and found the room taken keeps the place at the head
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if not turn.cancelled():
+                    self._wake_one()  # it left with the turn in hand
+                raise
         with self._counted():
             yield
 

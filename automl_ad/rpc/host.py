@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import grpc.aio
@@ -15,7 +16,7 @@ from grpc_reflection.v1alpha import reflection
 
 from automl_ad.errors import ConfigError
 from automl_ad.rpc.backend import Backend
-from automl_ad.rpc.calls import Edge
+from automl_ad.rpc.edge import Edge
 from automl_ad.rpc.engine import Engine
 from automl_ad.rpc.inference_servicer import InferenceServicer
 from automl_ad.rpc.interceptor import EdgeInterceptor
@@ -71,12 +72,15 @@ class Host:
 
     async def stop(self) -> None:
         """Tell health checks, refuse new calls, let running ones finish for `drain_s`, then end the rest."""
-        await self._health.enter_graceful_shutdown()
-        await self._server.stop(self.options.drain_s)
-        await self._models.stop()
-        self.engine.close()
-        if self._page is not None:
-            self._page.close()
+        with suppress(TimeoutError):  # a watcher that does not read would hold it up
+            await asyncio.wait_for(self._health.enter_graceful_shutdown(), 1.0)
+        try:
+            await self._server.stop(self.options.drain_s)
+        finally:
+            self.engine.close()
+            await self._models.stop()
+            if self._page is not None:
+                self._page.close()
 
     async def _start(self) -> None:
         await self._models.start()
@@ -99,15 +103,17 @@ def serve(
 async def _serve(
     models: Models, options: HostOptions, metrics: Metrics, on_listening: Callable[[Host], None]
 ) -> None:
-    host = Host(models, options, metrics)
-    await host.start()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    on_listening(host)
-    await stopped.wait()
-    log.info("draining for at most %g s", options.drain_s)
-    await host.stop()
+    host = Host(models, options, metrics)
+    await host.start()
+    try:
+        on_listening(host)
+        await stopped.wait()
+        log.info("draining for at most %g s", options.drain_s)
+    finally:
+        await host.stop()
 
 
 def _server(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from automl_ad.rpc.backend import Backend
-from automl_ad.rpc.calls import Call
+from automl_ad.rpc.call import Call
 from automl_ad.rpc.errors import BrokenModel, UnknownModel
 from automl_ad.rpc.oip import open_inference_grpc_pb2 as pb
 from automl_ad.rpc.wire import tensors

@@ -9,12 +9,17 @@ import grpc
 import grpc.aio
 
 from automl_ad.errors import RowsError
-from automl_ad.rpc.calls import Edge
+from automl_ad.rpc.edge import Edge
+from automl_ad.rpc.errors import Unauthenticated
 from automl_ad.rpc.failures import CallFailed, failure_of
 from automl_ad.rpc.unreadable import decoder, readable, require_readable
 
 if TYPE_CHECKING:
     Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
+
+
+WATCH = "/grpc.health.v1.Health/Watch"
+MAX_WATCHES = 32
 
 
 class EdgeInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
@@ -23,6 +28,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     def __init__(self, edge: Edge, own_services: tuple[str, ...]) -> None:
         """Methods of `own_services` take a `Call`; those of others, such as health, gRPC's own context."""
         self._edge = edge
+        self._n_watches = 0
         self._wrapped: dict[str, Handler] = {}
         """Method -> its handler; only methods that exist."""
         self._own = tuple(f"/{service}/" for service in own_services)
@@ -46,6 +52,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         return wrapped
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
+        if method == WATCH:
+            return self._few_watches(handler)
         if not method.startswith(self._own):
             return _foreign(handler)
         if handler.unary_unary is not None:
@@ -57,6 +65,27 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         return grpc.stream_stream_rpc_method_handler(
             self._stream(method, handler.stream_stream),
             request_deserializer=decoder(handler.request_deserializer),
+            response_serializer=handler.response_serializer,
+        )
+
+    def _few_watches(self, handler: Handler) -> Handler:
+        """Watches need no token and never end: without a limit they could take all calls of a server."""
+        behavior: Any = handler.unary_stream
+
+        async def watch(request: Any, context: Any) -> None:
+            if self._n_watches >= MAX_WATCHES:
+                await context.abort(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MAX_WATCHES} clients watch already; ask by Check"
+                )
+            self._n_watches += 1
+            try:
+                await behavior(request, context)
+            finally:
+                self._n_watches -= 1
+
+        return grpc.unary_stream_rpc_method_handler(
+            watch,
+            request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
 
@@ -104,8 +133,9 @@ def _foreign(handler: Handler) -> Handler:
 
 
 def _never(requests: Any, call: Any) -> AsyncIterator[Any]:
-    """The handler of a call that the edge refuses before it is handled."""
-    raise AssertionError(f"{call} was let in without a token, with {requests}")
+    """The handler of a call without a token: the edge refuses first, unless the keys changed just now."""
+    del requests, call
+    raise Unauthenticated("the token became valid a moment ago", "send the call again")
 
 
 async def _abort(context: Any, failed: CallFailed) -> None:

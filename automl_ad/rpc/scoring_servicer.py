@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from copy import copy
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from automl_ad.artifact.explaining import explain
-from automl_ad.errors import AutomlADError, RowsError
+from automl_ad.errors import MAX_COMPARED, AutomlADError, RowsError
 from automl_ad.rpc.backend import Backend
-from automl_ad.rpc.calls import Call
+from automl_ad.rpc.call import Call
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 from automl_ad.rpc.wire import codec
 
@@ -25,6 +27,8 @@ class ScoringServicer:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._details: WeakKeyDictionary[Scorer, pb.GetModelResponse] = WeakKeyDictionary()
+        """Aliases, which change, are added to each answer."""
 
     async def Score(self, request: pb.ScoreRequest, call: Call) -> pb.ScoreResponse:
         """Scores every row of the request."""
@@ -45,38 +49,40 @@ class ScoringServicer:
         async for request in requests:
             try:
                 if scorer is None:
-                    wanted = request.chunk
-                    scorer = await self._backend.scorer(wanted.model, wanted.model_version, call)
-                _require_same_model(request.chunk, wanted)
+                    model, version = request.chunk.model, request.chunk.model_version
+                    scorer = await self._backend.scorer(model, version, call)
+                _require_same_model(request.chunk, (scorer.name, model), (scorer.version, version))
                 scores = await self._chunk(scorer, request.chunk, call)
             except AutomlADError as error:
-                error.message = f"chunk {index}: {error.message}"
-                raise
+                raise _of_chunk(index, error) from error
             yield pb.ScoreStreamResponse(index=index, scores=scores)
             index += 1
 
     async def Explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
         """Says what each feature contributes to the score of each row."""
         rows, engine = request.rows, self._backend.engine
-        with engine.gate.entered():
-            scorer = await self._backend.scorer(rows.model, rows.model_version, call)
-            response = await engine.alone(lambda: self._explained(scorer, rows))
+        scorer = await self._backend.scorer(rows.model, rows.model_version, call)
+        response = await engine.alone(lambda: self._explained(scorer, rows))
         call.n_rows = len(response.explanations)
         return response
 
     async def ListModels(self, request: pb.ListModelsRequest, call: Call) -> pb.ListModelsResponse:
         """Lists the models that the caller may use, with what they expect."""
         del request
-        served = [
-            scorer for scorer in await self._backend.models.served() if call.caller.may_use(scorer.name)
-        ]
+        with self._backend.engine.gate.entered():
+            served = await self._backend.models.served(call.caller.may_use)
         limits = self._backend.limits
         return pb.ListModelsResponse(models=[codec.model_of(scorer, limits) for scorer in served])
 
     async def GetModel(self, request: pb.GetModelRequest, call: Call) -> pb.GetModelResponse:
         """Says everything about one model."""
         scorer = await self._backend.scorer(request.model, request.model_version, call)
-        return codec.details_of(scorer, self._backend.models.aliases(scorer), self._backend.limits)
+        details = self._details.get(scorer)
+        if details is None:
+            details = self._details[scorer] = codec.details_of(scorer, (), self._backend.limits)
+        response = pb.GetModelResponse(aliases=self._backend.models.aliases(scorer))
+        response.MergeFrom(details)
+        return response
 
     async def _chunk(self, scorer: Scorer, chunk: pb.ScoreRequest, call: Call) -> pb.ScoreResponse:
         engine = self._backend.engine
@@ -94,11 +100,18 @@ class ScoringServicer:
         return codec.explain_response(explain(scorer, rows), scorer)
 
 
-def _require_same_model(chunk: pb.ScoreRequest, first: pb.ScoreRequest) -> None:
-    is_same = chunk.model in ("", first.model) and chunk.model_version in ("", first.model_version)
-    if not is_same:
+def _require_same_model(chunk: pb.ScoreRequest, names: tuple[str, str], versions: tuple[str, str]) -> None:
+    """Raise RowsError where a chunk names another model than the one that answers the stream."""
+    if chunk.model not in ("", *names) or chunk.model_version not in ("", *versions):
         raise RowsError(
-            f"a stream has one model, {first.model!r} in version {first.model_version!r}, got "
-            f"{chunk.model!r} in version {chunk.model_version!r}",
+            f"a stream has one model, {names[0]!r} in version {versions[0]!r}, got "
+            f"{chunk.model[:MAX_COMPARED]!r} in version {chunk.model_version[:MAX_COMPARED]!r}",
             "open a stream for each model",
         )
+
+
+def _of_chunk(index: int, error: AutomlADError) -> AutomlADError:
+    """The same error, told of its chunk; a copy, because others may wait for the same one."""
+    own = copy(error)
+    own.message = f"chunk {index}: {error.message}"
+    return own

@@ -21,10 +21,10 @@ class DirectHost:
         """Serve awaits it, and calls the replica healthy only afterwards."""
         models, metrics, self._send_last_spans = prepared(service)
         self._host = Host(models, replace(service.host, shares_port=True, metrics_port=None), metrics)
-        await self._host.start()
-        self._page = metrics_page(metrics, service.host)
         gate = self._host.engine.gate
         self._calls = CallsInProgress(lambda: gate.in_progress)
+        self._page = metrics_page(metrics, service.host)
+        await self._host.start()  # last: nothing listens where one of the others failed
 
     async def check_health(self) -> None:
         """Serve awaits it on the event loop of the host: an answer in time means that calls are answered."""

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from automl_ad.rpc.backend import Backend
-from automl_ad.rpc.calls import Edge
+from automl_ad.rpc.edge import Edge
 from automl_ad.rpc.engine import Engine
 from automl_ad.rpc.failures import CallFailed
 from automl_ad.rpc.host import SERVICES
@@ -36,6 +36,8 @@ SERVICER_FUNCTIONS = [
     "automl_ad.rpc.oip.open_inference_grpc_pb2_grpc.add_GRPCInferenceServiceServicer_to_server",
     "grpc_health.v1.health_pb2_grpc.add_HealthServicer_to_server",
 ]
+WATCH_S = 60.0
+"""A watch that never ended would hold up a replica that is to leave."""
 _SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
 
 
@@ -77,9 +79,10 @@ class Ingress:
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, grpc_context: RayServegRPCContext
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
-        """Health: one answer, then silence until the client leaves; a replica never stops serving alive."""
+        """Health: one answer, then silence, for a replica never stops serving alive; then ask again."""
         yield await self.Check(request, grpc_context)
-        await asyncio.Event().wait()
+        if grpc_context.code() is None:
+            await asyncio.sleep(WATCH_S)
 
     async def List(
         self, request: health_pb2.HealthListRequest, grpc_context: RayServegRPCContext

@@ -39,12 +39,19 @@ def run(service: ServiceOptions, on_listening: Callable[[str], None]) -> None:
     stopped = threading.Event()
     with connected(ray, _environment(service.host)):
         for number in (signal.SIGTERM, signal.SIGINT):  # after ray.init, which installs its own
-            signal.signal(number, lambda *_: stopped.set())
+            signal.signal(number, _exit)  # while replicas are waited for, perhaps for ever
         try:
-            on_listening(deploy(service))
+            address = deploy(service)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: stopped.set())
+            on_listening(address)
             stopped.wait()
         finally:
             serve.delete(APPLICATION)
+
+
+def _exit(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def check(service: ServiceOptions) -> RayOptions:
@@ -104,7 +111,8 @@ def deploy(service: ServiceOptions) -> str:
 
 def _reason() -> str:
     """The last error in what a replica said when it could not start."""
-    deployments = serve.status().applications[APPLICATION].deployments.values()
+    application = serve.status().applications.get(APPLICATION)
+    deployments = () if application is None else application.deployments.values()
     lines = [line for deployment in deployments for line in deployment.message.splitlines()]
     return next((line.strip() for line in reversed(lines) if "Error: " in line), "")
 

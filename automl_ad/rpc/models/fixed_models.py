@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from automl_ad.errors import ConfigError, did_you_mean
+from automl_ad.errors import MAX_COMPARED, ConfigError, did_you_mean
 from automl_ad.rpc.errors import UnknownModel
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Scorer
+    from automl_ad.data import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """What a client must know of a model before it sends rows; small, where a scorer is not."""
+
+    name: str
+    version: str
+    schema: Schema
 
 
 class Models(Protocol):
@@ -24,8 +35,8 @@ class Models(Protocol):
     async def load(self, name: str, version: str) -> Scorer:
         """The model, brought into memory if need be. Raises UnknownModel and BrokenModel."""
 
-    async def served(self) -> Sequence[Scorer]:
-        """What is served to those who name no version, sorted by name."""
+    async def served(self, may_use: Callable[[str], bool]) -> Sequence[ServedModel]:
+        """What is served to those who name no version, of the models one may use, sorted by name."""
 
     def aliases(self, scorer: Scorer) -> Sequence[str]:
         """Names of this version, such as `champion`."""
@@ -65,9 +76,13 @@ class FixedModels:
         """The same: all are in memory."""
         return self.find(name, version)
 
-    async def served(self) -> Sequence[Scorer]:
-        """All."""
-        return list(self._by_name.values())
+    async def served(self, may_use: Callable[[str], bool]) -> Sequence[ServedModel]:
+        """All that may be used."""
+        return [
+            ServedModel(name, scorer.version, scorer.schema)
+            for name, scorer in self._by_name.items()
+            if may_use(name)
+        ]
 
     def aliases(self, scorer: Scorer) -> Sequence[str]:
         """None: only a registry has aliases."""
@@ -87,7 +102,7 @@ def the_name(name: str, known: Iterable[str]) -> str:
     if name in names:
         return name
     if name:
-        raise UnknownModel(f"no model is called {name!r}", did_you_mean(name, names))
+        raise UnknownModel(f"no model is called {name[:MAX_COMPARED]!r}", did_you_mean(name, names))
     if len(names) == 1:
         return names[0]
     raise UnknownModel(

@@ -12,13 +12,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
 from automl_ad.artifact.registry import CHAMPION, UnknownName
-from automl_ad.errors import AutomlADError, ConfigError
+from automl_ad.errors import ArtifactError, AutomlADError, ConfigError
 from automl_ad.rpc.errors import BrokenModel, UnknownModel
-from automl_ad.rpc.models import the_name
+from automl_ad.rpc.models import ServedModel, the_name
 from automl_ad.rpc.models.loaded_models import LoadedModels
 from automl_ad.rpc.options import ModelSource
 
@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 
 
 Result = TypeVar("Result")
+RETRY_S = 30.0
+"""How long a version that could not be loaded is not tried again: loading takes the one thread that reads."""
+READ_TIMEOUT_S = 60.0
+"""Of a look into the registry; a storage that hangs is told of in the log."""
 
 
 class LiveModels:
@@ -44,7 +48,10 @@ class LiveModels:
         self._serving: dict[str, str] = {}
         """Name -> the version that answers those who name none."""
         self._rejected: set[tuple[str, str]] = set()
-        """Champions that could not be loaded; not tried again until the champion changes."""
+        """Champions that are broken; not tried again until the champion changes."""
+        self._broken_until: dict[tuple[str, str], float] = {}
+        """Versions that could not be loaded -> when the next call may try again."""
+        self._described: dict[tuple[str, str], ServedModel] = {}
         self._loaded = LoadedModels(source.max_loaded, on_evicted=metrics.model_evicted)
         self._loading: dict[tuple[str, str], asyncio.Task[Scorer]] = {}
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="registry")
@@ -61,7 +68,7 @@ class LiveModels:
             await self._choose(name, is_loaded_now=position < self._source.max_loaded)
         if not self._serving:
             raise ConfigError(
-                f"{self._source.registry}: a registry must have a champion that can be loaded, got none of "
+                f"{self._registry.location}: a registry must have a champion that can be loaded, got none of "
                 f"{len(self._entries)} models",
                 "add one with `automl-ad registry add NAME ARTIFACT`; the log says what is broken",
             )
@@ -84,25 +91,24 @@ class LiveModels:
         """The model; callers who ask for the same one wait for the same loading."""
         name = the_name(name, self._entries)
         version = self._version_of(name, version)
-        loading = self._loading.get((name, version))
-        if loading is None:
-            loading = asyncio.create_task(self._bring(name, version))
-            self._loading[name, version] = loading
-            loading.add_done_callback(lambda _done: self._loading.pop((name, version), None))
+        broken = BrokenModel(
+            f"model {name!r} cannot be loaded in version {version!r}", "its server's log says why"
+        )
+        if monotonic() < self._broken_until.get((name, version), 0.0):
+            raise broken
         try:
-            return await asyncio.shield(loading)
+            return await self._load_once(name, version)
         except AutomlADError as error:
-            raise BrokenModel(
-                f"model {name!r} cannot be loaded in version {version!r}", "its server's log says why"
-            ) from error
+            self._broken_until[name, version] = monotonic() + RETRY_S
+            raise broken from error
 
-    async def served(self) -> Sequence[Scorer]:
-        """Champions, those not in memory loaded; one that is broken is left out."""
-        scorers = []
-        for name in list(self._serving):
-            with contextlib.suppress(BrokenModel, UnknownModel):
-                scorers.append(self.find(name, "") or await self.load(name, ""))
-        return scorers
+    async def served(self, may_use: Callable[[str], bool]) -> Sequence[ServedModel]:
+        """Champions of the models one may use; what is known of them stays when they leave the memory."""
+        return [
+            described
+            for name in sorted(filter(may_use, self._serving))
+            if (described := await self._describe(name, self._serving[name])) is not None
+        ]
 
     def aliases(self, scorer: Scorer) -> Sequence[str]:
         """Names of this version in the registry."""
@@ -122,6 +128,23 @@ class LiveModels:
         if any(record.version == reference for record in entry.versions):
             return reference
         raise UnknownModel(f"model {name!r} has no version or alias {reference!r}")
+
+    async def _describe(self, name: str, version: str) -> ServedModel | None:
+        """What the champion expects; None while it cannot be loaded."""
+        if (name, version) not in self._described:
+            with contextlib.suppress(BrokenModel, UnknownModel):
+                scorer = self.find(name, version) or await self.load(name, version)
+                self._described[name, version] = ServedModel(name, version, scorer.schema)
+        return self._described.get((name, version))
+
+    async def _load_once(self, name: str, version: str) -> Scorer:
+        """The version; all who want it at the same time wait for one loading."""
+        loading = self._loading.get((name, version))
+        if loading is None:
+            loading = asyncio.create_task(self._bring(name, version))
+            self._loading[name, version] = loading
+            loading.add_done_callback(lambda _done: self._loading.pop((name, version), None))
+        return await asyncio.shield(loading)
 
     async def _bring(self, name: str, version: str) -> Scorer:
         """The version from the registry, checked and in memory."""
@@ -148,51 +171,66 @@ class LiveModels:
             self._serving[name] = champion.version  # when it is first asked for
             return
         for version in (champion.version, *reversed(champion.previous)):
-            try:
-                await self._bring(name, version)
-            except AutomlADError:
-                self._rejected.add((name, version))
-                self._metrics.swap(name, version, "rejected")
-                continue
-            self._serving[name] = version
-            return
+            if await self._takes(name, version):
+                self._serving[name] = version
+                return
 
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(self._source.poll_s)
             try:
-                await self._adopt(await self._in_thread(self._read))
-            except (AutomlADError, OSError) as error:
-                log.warning("the registry cannot be read, what is served stays: %s", error)
+                entries = await asyncio.wait_for(self._in_thread(self._read), READ_TIMEOUT_S)
+            except (AutomlADError, OSError) as error:  # a TimeoutError too
+                log.warning("the registry cannot be read, what is served stays: %s", error or "no answer")
             except Exception:  # nobody awaits this task: its end would go unnoticed
-                log.exception("following the registry failed, what is served stays")
+                log.exception("reading the registry failed, what is served stays")
+            else:
+                await self._adopt(entries)
 
     async def _adopt(self, entries: Mapping[str, RegistryEntry]) -> None:
         """Follow the registry: new champions take over, models that are gone are served no more."""
         self._entries = entries
         for name in [name for name in self._serving if name not in entries]:
             del self._serving[name]
+            self._loaded.drop(name)
             log.warning("model %s has left the registry and is served no more", name)
         for name, entry in entries.items():
             champion = entry.aliases.get(CHAMPION)
-            if champion is not None and champion.version != self._serving.get(name):
+            if champion is None:
+                continue
+            self._rejected = {
+                (other, version)
+                for other, version in self._rejected
+                if other != name or version == champion.version
+            }
+            if champion.version != self._serving.get(name):
                 await self._swap(name, champion.version)
 
     async def _swap(self, name: str, version: str) -> None:
         if (name, version) in self._rejected:
             return
-        self._rejected = {(other, rejected) for other, rejected in self._rejected if other != name}
-        try:
-            if self._loaded.get(name, version) is None:
-                await self._bring(name, version)
-        except AutomlADError:
-            self._rejected.add((name, version))
-            self._metrics.swap(name, version, "rejected")
+        if not await self._takes(name, version):
             log.error("model %s stays at version %s", name, self._serving.get(name))
             return
         before, self._serving[name] = self._serving.get(name), version
         self._metrics.swap(name, version, "swapped")
         log.info("model %s: version %s takes over from %s", name, version, before)
+
+    async def _takes(self, name: str, version: str) -> bool:
+        """Whether the version is in memory. A broken one is rejected; else the next poll tries again."""
+        try:
+            if self._loaded.get(name, version) is None:
+                await self._load_once(name, version)
+        except ArtifactError:
+            self._rejected.add((name, version))
+            self._metrics.swap(name, version, "rejected")
+            return False
+        except AutomlADError:  # the registry, not the version: `_bring` has logged it
+            return False
+        except Exception:  # other models must not suffer for this one
+            log.exception("model %s, version %s could not be loaded", name, version)
+            return False
+        return True
 
     def _read(self) -> Mapping[str, RegistryEntry]:
         """What the registry holds of the models that may be served, by name."""

@@ -25,6 +25,12 @@ class LoadedModels:
             self._scorers.move_to_end((name, version))
         return scorer
 
+    def drop(self, name: str) -> None:
+        """Hold no version of the model any more."""
+        for key in [key for key in self._scorers if key[0] == name]:
+            del self._scorers[key]
+            self._on_evicted(*key)
+
     def put(self, scorer: Scorer, *, keep: Callable[[Scorer], bool]) -> None:
         """Hold the scorer. Where there is no room, one goes: first of those that `keep` says false of."""
         self._scorers[scorer.name, scorer.version] = scorer

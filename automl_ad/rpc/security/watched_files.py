@@ -59,9 +59,9 @@ class WatchedFiles(Generic[T]):
             return
         try:
             self._value = self._read()
-        except ConfigError as error:
+        except (ConfigError, OSError) as error:
             if seen != self._refused:  # else it is tried again in silence: the disk may have been the fault
-                log.error("%s; what was read before stays in use", error.message)
+                log.error("%s; what was read before stays in use", getattr(error, "message", error))
             self._refused = seen
         else:
             self._seen, self._refused = seen, None

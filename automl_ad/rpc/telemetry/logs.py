@@ -12,17 +12,17 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
+from automl_ad.rpc.service_options import LogFormat
 from automl_ad.rpc.telemetry import tracing
 
 if TYPE_CHECKING:
-    from automl_ad.rpc.calls import Call
+    from automl_ad.rpc.call import Call
 
-LogFormat = Literal["text", "json"]
 Event = MutableMapping[str, Any]
 
 MAX_FIELD_CHARS = 256
@@ -41,7 +41,7 @@ _QUOTING = "opentelemetry.trace"
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 _calls = structlog.wrap_logger(
-    logging.getLogger("automl_ad.rpc.calls"),
+    logging.getLogger("automl_ad.rpc.edge"),
     processors=[structlog.stdlib.filter_by_level, ProcessorFormatter.wrap_for_formatter],
     wrapper_class=structlog.stdlib.BoundLogger,
     cache_logger_on_first_use=True,

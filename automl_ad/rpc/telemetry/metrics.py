@@ -26,23 +26,14 @@ from prometheus_client import (
 
 from automl_ad.errors import ConfigError
 from automl_ad.results import AnomalyScores
+from automl_ad.rpc import failures
 from automl_ad.rpc.oip import open_inference_grpc_pb2
 from automl_ad.rpc.telemetry.score_metrics import ScoreMetrics
 from automl_ad.rpc.v1 import scoring_pb2
 
 OTHER = "other"
 """Label of whatever is not on the list."""
-REASONS = frozenset(
-    {
-        "token_refused",
-        "model_forbidden",
-        "model_unknown",
-        "model_broken",
-        "overloaded",
-        "rows_refused",
-        "internal",
-    }
-)
+REASONS = frozenset(reason.lower() for reason in failures.REASONS)
 """Why a call is refused: the words of google.rpc.ErrorInfo in small letters."""
 LATENCY_EDGES_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 ROWS_EDGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1_024, 4_096, 16_384, 65_536)

@@ -112,6 +112,6 @@ def _families(seen: list[tuple[Key, tuple[list[int], float, int, float | None]]]
         anomalies.add_metric(key, n_anomalies)
         edges = [*(str(float(edge)) for edge in PERCENTILE_EDGES), "+Inf"]
         percentiles.add_metric(key, list(zip(edges, [*below, below[-1]], strict=True)), total)
-        if index is not None:
+        if index is not None and key[1] != EVICTED:  # it would stand there for ever
             psi.add_metric(key, index)
     return [rows, anomalies, percentiles, psi]

@@ -24,7 +24,7 @@ from automl_ad.errors import ConfigError
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
-    from automl_ad.rpc.calls import Call
+    from automl_ad.rpc.call import Call
 
 Exporter = Literal["none", "console", "otlp"]
 

@@ -13,6 +13,7 @@ from automl_ad.rpc.v1 import scoring_pb2 as pb
 
 if TYPE_CHECKING:
     from automl_ad.artifact import Manifest, Scorer, Threshold
+    from automl_ad.rpc.models import ServedModel
 
 KINDS = {
     "numeric": pb.FEATURE_KIND_NUMERIC,
@@ -29,7 +30,7 @@ MAX_DEPTH = 16
 """Deeper documents are cut: protobuf reads at most 100 messages in one another, and a level takes three."""
 
 
-def model_of(scorer: Scorer, limits: Limits) -> pb.Model:
+def model_of(scorer: Scorer | ServedModel, limits: Limits) -> pb.Model:
     """What a client must know of a model."""
     features = [
         pb.Feature(name=feature.name, kind=KINDS[feature.kind], is_nullable=feature.is_nullable)

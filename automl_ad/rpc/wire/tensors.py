@@ -75,9 +75,13 @@ def rows_of(request: pb.ModelInferRequest, scorer: Scorer, limits: Limits) -> Ro
 def wanted_outputs(request: pb.ModelInferRequest) -> list[str]:
     """Names of the outputs to answer with, in the order asked for; all when none is named."""
     names = [output.name for output in request.outputs]
-    for name in names:
+    for name in names[: len(_OUTPUTS) + 1]:
         if name not in _OUTPUTS:
-            raise RowsError(f"the model has no output {name!r}", did_you_mean(name, _OUTPUTS))
+            raise RowsError(f"the model has no output {name[:100]!r}", did_you_mean(name, _OUTPUTS))
+    if len(set(names)) < len(names):  # each would be a copy of all scores
+        raise RowsError(
+            f"an output may be asked for once, got {len(names)} wishes for {len(_OUTPUTS)} outputs"
+        )
     return names or list(_OUTPUTS)
 
 

@@ -97,6 +97,21 @@ def test_a_bug_reaches_everybody_it_concerns(run):
     assert [type(outcome) for outcome in run(scorer, [rows(1), rows(2)])] == [ZeroDivisionError] * 2
 
 
+def test_a_bug_that_shows_when_requests_are_scored_alone_holds_up_nobody(run):
+    class Fussy(FakeScorer):
+        def score(self, rows):
+            if len(rows) > 1:
+                raise RowsError("one of them")
+            if rows[0, 0] == 2:
+                raise MemoryError
+            return super().score(rows)
+
+    scorer = Fussy("fussy", *numeric_scorer().schema.features)
+    good, bug, fine = run(scorer, [rows(1), rows(2), rows(3)])
+    assert isinstance(bug, MemoryError)
+    assert (good.anomaly_score.tolist(), fine.anomaly_score.tolist()) == ([1], [3])
+
+
 def test_few_rows_stay_on_the_loop_and_many_go_to_a_thread(run):
     scorer = numeric_scorer()
     run(scorer, [rows(1), rows(2)])

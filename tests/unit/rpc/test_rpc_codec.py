@@ -308,3 +308,10 @@ class TestTensors:
             ("percentile", "FP64", [-1]),
             ("is_anomaly", "BOOL", [-1]),
         ]
+
+
+def test_an_output_is_answered_once_however_often_it_is_asked_for():
+    """Each wish would be a copy of all scores: 14 kB of wishes made an answer of 8 MB."""
+    wishes = [oip.ModelInferRequest.InferRequestedOutputTensor(name="percentile")] * 2
+    with pytest.raises(RowsError, match="an output may be asked for once, got 2 wishes"):
+        tensors.wanted_outputs(oip.ModelInferRequest(outputs=wishes))

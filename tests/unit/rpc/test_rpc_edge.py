@@ -21,6 +21,7 @@ from rpc_fakes import numeric_scorer
 from automl_ad.errors import RowsError
 from automl_ad.rpc.errors import BrokenModel, Forbidden, Overloaded, Unauthenticated, UnknownModel
 from automl_ad.rpc.failures import failure_of
+from automl_ad.rpc.interceptor import MAX_WATCHES
 from automl_ad.rpc.options import HostOptions, Limits
 from automl_ad.rpc.v1 import scoring_pb2 as pb
 from automl_ad.rpc.v1 import scoring_pb2_grpc
@@ -138,9 +139,9 @@ class TestTokens:
     def test_who_may_not_use_all_models_does_not_learn_their_names(self, stub):
         listed = stub.ListModels(pb.ListModelsRequest(), timeout=5, metadata=bearer("one")).models
         assert [model.name for model in listed] == ["numeric"]
-        for model in ("", "secret-name"):
+        for model, version in (("", ""), ("", "v9"), ("secret-name", "")):
             with pytest.raises(grpc.RpcError) as refused:
-                stub.Score(rows(model=model), timeout=5, metadata=bearer("one"))
+                stub.Score(rows(model=model, version=version), timeout=5, metadata=bearer("one"))
             assert refused.value.code() is grpc.StatusCode.NOT_FOUND
             assert "other" not in refused.value.details()
 
@@ -283,6 +284,29 @@ class TestStreams:
         stream.cancel()
         gone.set()
         assert open_stub.Score(rows(), timeout=5).model == "numeric"
+
+
+def test_health_watches_cannot_take_all_calls_of_the_server(serve_in_thread):
+    with (
+        serve_in_thread([numeric_scorer()], HostOptions(port=0, drain_s=1)) as host,
+        connected(host.address) as channel,
+    ):
+        stub = health_pb2_grpc.HealthStub(channel)
+        watches = [stub.Watch(health_pb2.HealthCheckRequest(), timeout=20) for _ in range(MAX_WATCHES)]
+        assert {next(watch).status for watch in watches} == {1}
+        with pytest.raises(grpc.RpcError) as refused:
+            next(stub.Watch(health_pb2.HealthCheckRequest(), timeout=5))
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        watches[0].cancel()
+        wait_until(lambda: is_watched(stub))
+        assert stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status == 1
+
+
+def is_watched(stub: health_pb2_grpc.HealthStub) -> bool:
+    try:
+        return next(stub.Watch(health_pb2.HealthCheckRequest(), timeout=5)).status == 1
+    except grpc.RpcError:
+        return False
 
 
 def test_calls_are_counted_by_what_became_of_them(serve_in_thread):

@@ -56,6 +56,24 @@ def test_who_waits_enters_when_another_leaves_and_one_that_gave_up_takes_no_turn
     asyncio.run(run())
 
 
+def test_one_that_gives_up_in_the_moment_of_its_turn_passes_it_on():
+    async def run() -> None:
+        gate = Gate(1)
+
+        async def enter() -> None:
+            async with gate.waited():
+                pass
+
+        with gate.entered():
+            first, second = asyncio.create_task(enter()), asyncio.create_task(enter())
+            await asyncio.sleep(0)
+        first.cancel()  # it was woken when the block ended
+        await asyncio.wait_for(asyncio.gather(first, second, return_exceptions=True), 5)
+        assert gate.in_progress == 0
+
+    asyncio.run(run())
+
+
 def test_the_hint_grows_with_the_work_in_progress():
     async def run() -> None:
         gate = Gate(100)

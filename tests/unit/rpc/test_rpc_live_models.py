@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from automl_ad.artifact.registry import RegistryError
 from automl_ad.errors import ArtifactError, ConfigError
 from automl_ad.rpc.errors import BrokenModel, UnknownModel
 from automl_ad.rpc.models.live_models import LiveModels
@@ -21,8 +22,18 @@ from automl_ad.rpc.telemetry.metrics import Metrics
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+class Loaded:
+    panel_percentiles = np.array([50.0, 100.0])
+    schema = "what a row must look like"
+
+    def __init__(self, name: str, version: str) -> None:
+        self.name, self.version = name, version
+
+
 class FakeRegistry:
-    """Models in memory; versions called `broken...` cannot be loaded."""
+    """Models in memory; versions called `broken...` cannot be loaded, `unreachable` ones not at present."""
+
+    location = "there"
 
     def __init__(self, **versions: list[str]) -> None:
         self.models = {
@@ -34,6 +45,7 @@ class FakeRegistry:
         self.may_load.set()
         self.is_down = False
         self.damaged: set[str] = set()
+        self.unreachable: set[str] = set()
 
     def promote(self, name: str, version: str) -> None:
         model = self.models[name]
@@ -60,9 +72,11 @@ class FakeRegistry:
     def load(self, name: str, version: str, *, device: str) -> Any:
         self.loads.append((name, version))
         assert self.may_load.wait(10)
+        if version in self.unreachable:
+            raise RegistryError("there: must be usable, got: timeout")
         if version.startswith("broken"):
             raise ArtifactError("golden rows must score as they did at export")
-        return SimpleNamespace(name=name, version=version, panel_percentiles=np.array([50.0, 100.0]))
+        return Loaded(name, version)
 
 
 def serving(registry: FakeRegistry, scenario: Callable[[LiveModels], Any], **source: Any) -> Any:
@@ -157,6 +171,54 @@ def test_a_champion_that_is_broken_never_serves_and_is_tried_once():
     assert registry.loads == [("a", "1"), ("a", "broken"), ("a", "3")]
 
 
+def test_a_champion_that_could_not_be_reached_is_tried_again():
+    registry = FakeRegistry(a=["1"])
+
+    async def scenario(models: LiveModels) -> None:
+        registry.unreachable.add("2")
+        registry.promote("a", "2")
+        await until(lambda: registry.loads.count(("a", "2")) > 1)
+        assert models.find("a", "").version == "1"
+        registry.unreachable.clear()
+        await until(lambda: models.find("a", "").version == "2")
+
+    serving(registry, scenario)
+
+
+def test_a_champion_that_was_rejected_is_tried_again_when_it_is_promoted_anew():
+    registry = FakeRegistry(a=["1"])
+
+    async def scenario(models: LiveModels) -> None:
+        registry.promote("a", "broken")
+        await until(lambda: ("a", "broken") in registry.loads)
+        registry.promote("a", "1")
+        await asyncio.sleep(0.1)
+        registry.promote("a", "broken")
+        await until(lambda: registry.loads.count(("a", "broken")) == 2)
+
+    serving(registry, scenario)
+
+
+def test_a_bug_with_one_model_does_not_keep_others_from_swapping():
+    registry = FakeRegistry(a=["1"], b=["1"])
+
+    async def scenario(models: LiveModels) -> None:
+        load = registry.load
+
+        def explode(name: str, version: str, *, device: str) -> Any:
+            if name == "a":
+                raise MemoryError
+            return load(name, version, device=device)
+
+        registry.load = explode
+        registry.promote("a", "2")
+        registry.promote("b", "2")
+        await until(lambda: models.find("b", "").version == "2")
+        assert models.find("a", "").version == "1"
+
+    serving(registry, scenario)
+
+
 def test_at_start_a_broken_champion_gives_way_to_the_one_before_it():
     registry = FakeRegistry(a=["1"])
     registry.promote("a", "2")
@@ -181,6 +243,9 @@ def test_a_broken_version_that_is_asked_for_is_an_error_without_its_path():
         with pytest.raises(BrokenModel, match="model 'a' cannot be loaded in version 'broken'") as refused:
             await models.load("a", "broken")
         assert "golden" not in str(refused.value)
+        with pytest.raises(BrokenModel):
+            await models.load("a", "broken")
+        assert registry.loads.count(("a", "broken")) == 1  # asked again, it is not read again at once
 
     registry = FakeRegistry(a=["broken", "1"])
     serving(registry, scenario)
@@ -204,7 +269,9 @@ def test_more_models_than_fit_are_served_in_turn():
     registry = FakeRegistry(a=["1"], b=["1"], c=["1"])
 
     async def scenario(models: LiveModels) -> None:
-        assert [scorer.name for scorer in await models.served()] == ["a", "b", "c"]
+        for _ in range(3):
+            assert [model.name for model in await models.served(lambda _name: True)] == ["a", "b", "c"]
+        assert len(registry.loads) == 3  # once each: a list must not push models out of memory
         for name in "abcabc":
             scorer = models.find(name, "") or await models.load(name, "")
             assert scorer.name == name
@@ -214,7 +281,8 @@ def test_more_models_than_fit_are_served_in_turn():
 
 def test_only_the_named_models_are_served():
     async def scenario(models: LiveModels) -> None:
-        assert [scorer.name for scorer in await models.served()] == ["b"]
+        assert [scorer.name for scorer in await models.served(lambda _name: True)] == ["b"]
+        assert await models.served(lambda name: name == "a") == []
         with pytest.raises(UnknownModel):
             models.find("a", "")
 
@@ -256,7 +324,7 @@ def test_a_model_that_left_the_registry_is_served_no_more():
         await until(lambda: "b" not in models._serving)
         with pytest.raises(UnknownModel):
             models.find("b", "")
-        assert [scorer.name for scorer in await models.served()] == ["a"]
+        assert [scorer.name for scorer in await models.served(lambda _name: True)] == ["a"]
 
     serving(registry, scenario)
 

@@ -74,7 +74,7 @@ def test_json_is_one_object_a_line(configure: Configure) -> None:
         "ms": 2.13,
         "peer": "ipv4:10.0.3.7:51514",
         "caller": "shop",
-        "logger": "automl_ad.rpc.calls",
+        "logger": "automl_ad.rpc.edge",
     }
     assert second["code"] == "NOT_FOUND"
 

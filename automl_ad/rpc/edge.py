@@ -1,4 +1,4 @@
-"""One call, whichever host it came through: who calls, what it was about, and how it ends.
+"""Where calls enter and leave, whichever host they come through.
 
 Every method of our services runs through an `Edge`, on grpc.aio and on Ray Serve alike: token, request id,
 span, metrics, one line of log, failures as statuses. Methods are handed a `Call` in place of gRPC's context.
@@ -11,20 +11,19 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import uuid4
 
 import grpc
 
-from automl_ad.rpc.errors import Forbidden, Unauthenticated
+from automl_ad.rpc.call import Call
+from automl_ad.rpc.errors import Unauthenticated
 from automl_ad.rpc.failures import CallFailed, failure_of
 from automl_ad.rpc.metadata import REQUEST_ID
 from automl_ad.rpc.security.keys import ANYONE, Caller, Keys
 from automl_ad.rpc.telemetry import logs, tracing
 
 if TYPE_CHECKING:
-    from automl_ad.artifact import Scorer
     from automl_ad.rpc.telemetry.metrics import Metrics
 
 Response = TypeVar("Response")
@@ -54,32 +53,6 @@ class Context(Protocol):
 
     def set_trailing_metadata(self, trailing_metadata: Any) -> None:
         """What is sent after the answer."""
-
-
-@dataclass(kw_only=True, slots=True)
-class Call:
-    """One call. The service notes what it was about as it finds out."""
-
-    method: str
-    """/package.Service/Method"""
-    request_id: str
-    peer: str = ""
-    caller: Caller = field(default=ANYONE)
-    model: str = ""
-    version: str = ""
-    n_rows: int = 0
-
-    def require(self, model: str) -> None:
-        """Raise Forbidden unless the caller may use the model. Says the same of models that do not exist."""
-        if not self.caller.may_use(model):
-            raise Forbidden(
-                f"{self.caller.name!r} may not use model {model!r}", "ask for a token of this model"
-            )
-
-    def found(self, scorer: Scorer) -> None:
-        """Note which model answers. Raises Forbidden."""
-        self.require(scorer.name)
-        self.model, self.version = scorer.name, scorer.version
 
 
 class Edge:
