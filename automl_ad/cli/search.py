@@ -50,7 +50,7 @@ def parse_duration(text: str) -> float:
     if match is None:
         raise ConfigError(
             f"a duration must be a number with an optional unit s, m, h or d, got {text!r}",
-            "write for example --time-budget 10m",
+            "write for example 10m",
         )
     return float(match[1]) * _UNITS_S[match[2]]
 

@@ -70,7 +70,7 @@ SEARCHES = [
     (2, ["good.parquet", "--demo"], "--demo"),
     (2, ["good.parquet", "--max-trials", "0"], "--max-trials"),
     (2, ["good.parquet", "--max-trials", "many"], "--max-trials"),
-    (2, ["good.parquet", "--time-budget", "soon"], "--time-budget 10m"),
+    (2, ["good.parquet", "--time-budget", "soon"], "write for example 10m"),
     (2, ["good.parquet", "--preset", "quick"], "quick"),
     (2, ["good.parquet", "--detector", "knm"], "knn"),
     (2, ["good.parquet", "--contamination", "0.7"], "--contamination"),
