@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,8 @@ def register(name: str, artifact: Path, registry: str) -> Registered:
 
 
 def _with_way_out(error: AutomlADError, name: str, artifact: Path, location: str) -> AutomlADError:
+    again = ["automl-ad", "registry", "add", name, str(artifact), "--registry", location]
     return ConfigError(
         f"the search has finished, but its artifact was not registered: {error.message}",
-        f"put that right, then `automl-ad registry add {name} {artifact} --registry {location}`",
+        f"put that right, then `{shlex.join(again)}`",
     )

@@ -11,11 +11,12 @@ import typer
 
 from automl_ad.cli.registering import REGISTRY, RegistryOption
 from automl_ad.cli.search import WIDTH_OF_FILES
+from automl_ad.errors import AutomlADError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from automl_ad.artifact.registry import RegistryEntry
+    from automl_ad.artifact.registry import Registry, RegistryEntry
 
 app = typer.Typer(no_args_is_help=True, help="Models in versions: list, add, promote, roll back.")
 
@@ -34,13 +35,15 @@ def list_models(
     from automl_ad.artifact.registry import Registry
 
     opened = Registry.open(registry)
-    entries = [opened.entry(one) for one in ([name] if name else opened.names())]
+    entries, exit_code = ([opened.entry(name)], 0) if name else _readable(opened)
     if as_json:
         print(json.dumps([_document(entry) for entry in entries], indent=2))
     elif name:
         _print_table(("version", "registered", "aliases"), _version_rows(entries[0]))
     else:
         _print_table(("model", "versions", "aliases"), [_model_row(entry) for entry in entries])
+    if exit_code:
+        raise typer.Exit(exit_code)
 
 
 @app.command()
@@ -84,6 +87,18 @@ def rollback(name: Name, registry: RegistryOption = REGISTRY) -> None:
     champion = Registry.open(registry).rollback(name)
     _say(f"model {name}: champion is {champion.version} again")
     print(champion.version)
+
+
+def _readable(registry: Registry) -> tuple[list[RegistryEntry], int]:
+    """All models but the damaged ones, which stderr names, and the exit code of the last of these, else 0."""
+    entries, exit_code = [], 0
+    for name in registry.names():
+        try:
+            entries.append(registry.entry(name))
+        except AutomlADError as error:
+            _say(str(error))
+            exit_code = error.exit_code
+    return entries, exit_code
 
 
 def _document(entry: RegistryEntry) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from automl_ad.artifact.registry.local import LocalStorage
 from automl_ad.artifact.registry.objects import ObjectStorage
 from automl_ad.artifact.registry.storage import Storage
 
+_PLACES = {"region", "scheme", "endpoint_override"}
+"""Options of pyarrow's URIs that say where a bucket is."""
+
 
 def storage_of(location: str | Path) -> Storage:
     """The storage at a folder or a URI that pyarrow.fs knows; nothing is read yet. Raises RegistryError."""
@@ -30,7 +33,7 @@ def storage_of(location: str | Path) -> Storage:
         ) from error
     if isinstance(filesystem, pafs.LocalFileSystem):
         return LocalStorage(Path(path))
-    return ObjectStorage(filesystem, path, shown=_shown(text))
+    return ObjectStorage(filesystem, path, shown=_shown(text), options=_options(text))
 
 
 def _shown(uri: str) -> str:
@@ -41,3 +44,14 @@ def _shown(uri: str) -> str:
     """
     scheme, _, rest = uri.partition("?")[0].partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _options(uri: str) -> str:
+    """Those options of the URI that may be printed: where the bucket is, nothing that could be a secret.
+
+    >>> _options("s3://key:secret@bucket/models?region=eu-west-1&token=secret")
+    '?region=eu-west-1'
+    """
+    given = uri.partition("?")[2].split("&")
+    kept = "&".join(option for option in given if option.partition("=")[0] in _PLACES)
+    return f"?{kept}" if kept else ""

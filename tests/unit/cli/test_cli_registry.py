@@ -1,6 +1,8 @@
 """`automl-ad registry` and `search --register`: data on stdout, words on stderr, errors with a way out."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -44,6 +46,22 @@ def test_list_shows_models_and_their_aliases(automl_ad):
     versions = automl_ad("registry", "list", "payments").out.splitlines()
     assert versions[1].split()[0] == VERSION
     assert versions[1].split()[-1] == "champion"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_damaged_model_hides_no_other(automl_ad, home, as_json):
+    for name in ("a", "b", "c"):
+        automl_ad("registry", "add", name, GOLDEN)
+    (home / "registry" / "b" / "aliases.json").write_text("{")
+    listed = automl_ad("registry", "list", *(["--json"] if as_json else []))
+    names = [model["name"] for model in json.loads(listed.out)] if as_json else first_words(listed.out)
+    assert (listed.code, names) == (2, ["a", "c"])
+    assert "b/aliases.json: " in listed.err
+    assert "hint: the file is damaged" in listed.err
+
+
+def first_words(table: str) -> list[str]:
+    return [line.split()[0] for line in table.splitlines()[1:]]
 
 
 def test_list_as_a_document(automl_ad):
@@ -103,11 +121,14 @@ def test_search_registers_what_it_found(automl_ad, data, monkeypatch):
         raise ArtifactError("no space left", "free some")
 
     monkeypatch.setattr(Registry, "add", full)
-    failed = automl_ad("search", data, *SEARCH, "--resume", "--register", "payments")
+    again = ("--register", "payments", "--registry", "our models")
+    failed = automl_ad("search", data, *SEARCH, "--resume", *again)
     assert failed.code == 2
     assert failed.out.splitlines()[-1] == document["artifact"]
     assert "the search has finished, but its artifact was not registered: no space left" in failed.err
-    assert f"automl-ad registry add payments {document['artifact']} --registry" in failed.err
+    way_out = re.search(r"then `(automl-ad .*)`", failed.err)
+    add = ["automl-ad", "registry", "add", "payments", document["artifact"], "--registry"]
+    assert shlex.split(way_out[1]) == [*add, str(data.with_name("our models"))]
 
 
 @pytest.mark.parametrize(
