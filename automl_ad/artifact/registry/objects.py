@@ -26,16 +26,17 @@ from automl_ad.errors import ArtifactError
 
 
 class ObjectStorage:
-    """Storage below `root` on any filesystem of pyarrow; `shown` is what a person calls it."""
+    """Storage below `root` on any filesystem of pyarrow; `shown` and `options` are what a person calls it."""
 
-    def __init__(self, filesystem: Any, root: str, *, shown: str) -> None:
+    def __init__(self, filesystem: Any, root: str, *, shown: str, options: str = "") -> None:
         self._filesystem = filesystem
         self._root = root.rstrip("/")
         self._shown = shown.rstrip("/")
+        self._options = options
 
     def place(self, *steps: str) -> str:
         """What a person calls the registry, or something in it."""
-        return "/".join((self._shown, *steps))
+        return "/".join((self._shown, *steps)) if steps else self._shown + self._options
 
     def names(self) -> Sequence[str]:
         """The models that have a version, sorted."""
@@ -109,13 +110,14 @@ class ObjectStorage:
             info = self._filesystem.get_file_info(self._path(*steps))
             if info.type == pafs.FileType.NotFound:
                 return None
-            if info.type != pafs.FileType.File or info.size > max_bytes:
-                raise RegistryError(
-                    f"{self.place(*steps)}: must be a file of at most {max_bytes} bytes, got {info.size}"
-                )
+            if info.type != pafs.FileType.File:
+                raise RegistryError(f"{self.place(*steps)}: must be a file, got a folder")
             with self._filesystem.open_input_stream(self._path(*steps)) as stream:
-                content: bytes = stream.read(info.size)
-                return content
+                # Not as much as `info` says: the object may have been replaced by a longer one since.
+                content: bytes = stream.read(max_bytes + 1)
+        if len(content) > max_bytes:
+            raise RegistryError(f"{self.place(*steps)}: must have at most {max_bytes} bytes, got more")
+        return content
 
     def _write(self, *steps: str, content: bytes) -> None:
         with self._reaching(*steps):

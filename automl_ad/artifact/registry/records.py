@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from automl_ad.artifact.manifest import first_rule
 from automl_ad.artifact.registry.errors import RegistryError
 from automl_ad.artifact.registry.names import VERSION_PATTERN, is_alias
+from automl_ad.errors import listing
 
 MAX_PREVIOUS = 20
 """How often one can roll back in a row."""
@@ -63,6 +64,11 @@ class Aliases(_Record):
         return self._with(alias, previous[-1], previous[:-1])
 
     def _with(self, alias: str, version: str, previous: tuple[str, ...]) -> Aliases:
+        if len(self.aliases.keys() | {alias}) > MAX_ALIASES:
+            raise RegistryError(
+                f"a model must have at most {MAX_ALIASES} aliases, got {alias!r} as one more",
+                f"move one of: {listing(sorted(self.aliases))}",
+            )
         record = AliasRecord(version=version, since=datetime.now(UTC), previous=previous)
         return Aliases(aliases={**self.aliases, alias: record})
 

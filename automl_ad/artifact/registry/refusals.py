@@ -15,6 +15,7 @@ _HINTS = {
     errno.ENOENT: FILL_IT,
     errno.ELOOP: NO_LINKS,
     errno.ENOTDIR: NO_LINKS,
+    errno.ENOTEMPTY: "remove it, then add the artifact again",
     errno.EACCES: "give this user permission, or name another registry",
     errno.EROFS: "name a registry that can be written",
     errno.ENOSPC: "free some space; nothing that was there has changed",
@@ -38,4 +39,6 @@ def _why(error: OSError) -> str:
             return "must be no symbolic link, got one"
         case errno.ENOTDIR:
             return "must be a folder, got something else or a symbolic link"
+        case errno.ENOTEMPTY:
+            return "must not be there yet, got a folder that is not complete"
     return f"must be usable, got: {error.strerror}"

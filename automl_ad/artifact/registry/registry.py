@@ -87,12 +87,13 @@ class Registry:
             require_alias(alias)
         version = Scorer.load(artifact).version
         with self._storage.changing(name):
+            aliases = self._aliases(name)
+            after = aliases.moved(alias or _next_alias(aliases, version), version)
             if any(record.version == version for record in self._storage.versions(name)):
                 self._require_whole(name, version)
             else:
                 self._storage.put(name, version, files_of(artifact, version))
-            aliases = self._aliases(name)
-            self._keep(name, aliases, aliases.moved(alias or _next_alias(aliases, version), version))
+            self._keep(name, aliases, after)
         return version
 
     def promote(self, name: str, reference: str = CANARY, *, alias: str = CHAMPION) -> AliasRecord:

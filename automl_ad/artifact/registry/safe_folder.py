@@ -95,8 +95,8 @@ class SafeFolder:
         self.sync()
 
     def remove(self, name: str) -> None:
-        """Remove a file."""
-        with reaching(self.path / name):
+        """Remove a file, if it is still there."""
+        with reaching(self.path / name), suppress(FileNotFoundError):
             os.unlink(_step(name), dir_fd=self._descriptor)
 
     def sync(self) -> None:
@@ -120,7 +120,8 @@ class SafeFolder:
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Wait until no other process or thread has the lock. The kernel frees it however its holder ends."""
-        flags = os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        # Open for writing too: NFS makes of an exclusive flock a lock of bytes, which needs that (flock(2)).
+        flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
         with reaching(self.path / name):
             descriptor = os.open(_step(name), flags, 0o666, dir_fd=self._descriptor)
         try:

@@ -17,7 +17,7 @@ from automl_ad.artifact import Manifest, Scorer, read_manifest
 from automl_ad.artifact.manifest import content_version
 from automl_ad.artifact.registry import Registry, RegistryError, UnknownName, UnknownVersion
 from automl_ad.artifact.registry.objects import ObjectStorage
-from automl_ad.artifact.registry.records import MAX_PREVIOUS
+from automl_ad.artifact.registry.records import MAX_ALIASES, MAX_PREVIOUS
 from automl_ad.errors import ArtifactError
 
 
@@ -84,6 +84,18 @@ class TestAdding:
         (root / "payments" / "versions" / version / "golden.parquet").unlink()
         with pytest.raises(ArtifactError, match="add the artifact again"):
             registry.add("payments", versions[0])
+
+    def test_what_is_left_of_a_version_says_how_it_is_repaired(self, root, versions):
+        registry = Registry.open(root)
+        version = registry.add("payments", versions[0])
+        place = root / "payments" / "versions" / version
+        (place / "manifest.json").unlink()
+        with pytest.raises(
+            RegistryError, match=rf"{version}: must not be there yet.*\n.*remove it, then add"
+        ):
+            registry.add("payments", versions[0])
+        shutil.rmtree(place)
+        assert registry.add("payments", versions[0]) == version
 
 
 class TestReading:
@@ -191,6 +203,20 @@ class TestChoosing:
             registry.promote("payments", (second, first)[turn % 2])
         assert len(registry.entry("payments").aliases["champion"].previous) == MAX_PREVIOUS
 
+    def test_one_alias_too_many_is_refused_before_anything_is_added(self, registry, root, versions):
+        record = {"version": registry.add("payments", versions[0]), "since": "2026-01-01T00:00:00Z"}
+        aliases = {f"alias-{number}": record for number in range(MAX_ALIASES)}
+        document = {"schema_version": 1, "aliases": aliases}
+        (root / "payments" / "aliases.json").write_text(json.dumps(document))
+        before = contents(root)
+        for change in (
+            lambda: registry.promote("payments", "alias-0"),
+            lambda: registry.add("payments", versions[1]),
+        ):
+            with pytest.raises(RegistryError, match="at most 64 aliases, got 'champion'"):
+                change()
+        assert contents(root) == before
+
 
 class TestWritable:
     def test_trying_leaves_nothing_behind(self, registry, root, versions):
@@ -217,6 +243,11 @@ class TestLocations:
     def test_no_location(self, location):
         with pytest.raises(RegistryError, match="a registry must be"):
             Registry.open(location)
+
+    def test_a_location_keeps_what_says_where_the_bucket_is_and_no_keys(self):
+        place = "region=eu-west-1&scheme=http&endpoint_override=localhost:1"
+        registry = Registry.open(f"s3://key:secret@bucket/models?{place}")
+        assert registry.location == f"s3://bucket/models?{place}"
 
     def test_keys_of_a_uri_are_not_shown(self):
         with pytest.raises(RegistryError) as refused:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -14,8 +16,9 @@ import pyarrow.fs as pafs
 import pytest
 
 from automl_ad.artifact import read_manifest
-from automl_ad.artifact.registry import Registry
+from automl_ad.artifact.registry import Registry, RegistryError
 from automl_ad.artifact.registry.objects import ObjectStorage
+from automl_ad.artifact.registry.records import MAX_ALIASES_BYTES
 from automl_ad.errors import AutomlADError
 
 STEPS = ("open", "mkdir", "fsync", "rename")
@@ -151,6 +154,66 @@ def test_objects_without_their_manifest_are_no_version(tmp_path, versions, n_wri
     assert [record.version for record in registry.entry("payments").versions] == [champion]
     assert registry.add("payments", versions[1]) == wanted
     assert registry.promote("payments").version == wanted
+
+
+class Overtaken:
+    """A filesystem on which a writer is between the two requests of a reader."""
+
+    def __init__(self, write: Callable[[], object]) -> None:
+        self._files = pafs.LocalFileSystem()
+        self._write = write
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._files, name)
+
+    def get_file_info(self, path: str) -> object:
+        info = self._files.get_file_info(path)
+        self._write()
+        return info
+
+
+def test_aliases_that_grow_while_they_are_read_are_whole(tmp_path):
+    aliases = tmp_path / "payments" / "aliases.json"
+    aliases.parent.mkdir()
+    aliases.write_bytes(b"short")
+    longer = Overtaken(lambda: aliases.write_bytes(b"longer than before"))
+    storage = ObjectStorage(longer, str(tmp_path), shown="s3://models")
+    assert storage.read_aliases("payments") == b"longer than before"
+    endless = Overtaken(lambda: aliases.write_bytes(bytes(MAX_ALIASES_BYTES + 1)))
+    with pytest.raises(RegistryError, match=f"at most {MAX_ALIASES_BYTES} bytes, got more"):
+        ObjectStorage(endless, str(tmp_path), shown="s3://models").read_aliases("payments")
+
+
+def test_the_lock_is_one_that_nfs_grants(monkeypatch, tmp_path, versions):
+    """NFS makes of an exclusive flock a lock of bytes, which needs a descriptor open for writing."""
+    flock = fcntl.flock
+
+    def as_on_nfs(descriptor: int, operation: int) -> None:
+        mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+        if operation & fcntl.LOCK_EX and mode == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", as_on_nfs)
+    registry = Registry.open(tmp_path)
+    assert registry.add("payments", versions[0]) == registry.resolve("payments")
+
+
+def test_trying_to_write_while_another_writer_tidies_up(monkeypatch, tmp_path, versions):
+    """The probe looks like what a killed writer has left."""
+    registry = Registry.open(tmp_path)
+    registry.add("payments", versions[0])
+    unlink, probes = os.unlink, []
+
+    def twice(path: str, **options: int) -> None:
+        if "probe" in path:
+            probes.append(path)
+            unlink(path, **options)
+        unlink(path, **options)
+
+    monkeypatch.setattr(os, "unlink", twice)
+    registry.require_writable("payments")
+    assert probes
 
 
 def test_a_killed_process_leaves_a_usable_registry(tmp_path, versions):
