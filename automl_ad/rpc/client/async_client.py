@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from automl_ad.results import AnomalyScores, Explanations
 from automl_ad.rpc.client.answers import details_of, explanations_of, joined, model_of, scores_of
+from automl_ad.rpc.client.busy_retries import BusyRetries
 from automl_ad.rpc.client.channel import channel_credentials, channel_options
 from automl_ad.rpc.client.connection import Connection, ConnectionSettings
 from automl_ad.rpc.client.model_info import ModelDetails, ModelInfo
@@ -35,6 +36,7 @@ class AsyncScoringClient:
         """`settings` are those of `Connection`. Connects at the first call."""
         self._connection = Connection(target=target, **settings)
         self._outgoing = Outgoing(self._connection)
+        self._busy_retries = BusyRetries(self._connection)
         self._channel = _open(self._connection)
         self._stub: Any = scoring_pb2_grpc.ScoringServiceStub(self._channel)
         self._health: Any = health_pb2_grpc.HealthStub(self._channel)
@@ -125,10 +127,16 @@ class AsyncScoringClient:
 
     async def _call(self, method: Any, request: Any, *, has_token: bool = True) -> Any:
         metadata = self._outgoing.metadata(has_token=has_token)
-        try:
-            return await method(request, timeout=self._connection.timeout_s, metadata=metadata)
-        except grpc.RpcError as error:
-            raise error_of(error, self._connection, metadata) from None
+        attempts = self._busy_retries.attempts()
+        while True:
+            try:
+                answer = await method(request, timeout=attempts.left_s, metadata=metadata)
+            except grpc.RpcError as failed:
+                error = error_of(failed, self._connection, metadata)
+            else:
+                attempts.succeeded()
+                return answer
+            await asyncio.sleep(attempts.pause_s(error))
 
     async def _exchange(self, call: Any, request: pb.ScoreStreamRequest) -> pb.ScoreStreamResponse | None:
         """The answer to one chunk; None where the server has ended the stream. Raises RpcError, TimeoutError.

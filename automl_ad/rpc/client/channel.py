@@ -16,9 +16,10 @@ RETRY_POLICY = {
     "initialBackoff": "0.1s",
     "maxBackoff": "2s",
     "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+    "retryableStatusCodes": ["UNAVAILABLE"],
 }
-"""No method changes anything on the server, so all may be tried again; a server's pushback goes first."""
+"""No method changes anything on the server, so all may be tried again; a server's pushback goes first.
+`busy_retries` does it for RESOURCE_EXHAUSTED, which is also what gRPC says of a message that is too large."""
 RETRY_BUDGET = {"maxTokens": 10, "tokenRatio": 0.1}
 """A failed attempt costs 1, a call that succeeds brings 0.1, at 5 retries end: a server long in trouble gets
 at most one for ten calls (gRPC proposal A6, "Throttling Retry Attempts and Hedged RPCs")."""
@@ -33,8 +34,9 @@ def channel_options(connection: Connection) -> list[tuple[str, Any]]:
         ("grpc.per_rpc_retry_buffer_size", connection.max_message_bytes),
         ("grpc.service_config", _service_config(connection)),
         ("grpc.enable_retries", int(connection.retries)),
-        # Between attempts to connect. gRPC's own second is one in which all calls of the channel fail, after a
-        # replica was killed and the kernel had put the new connection into its queue (tests/benchmarks/soak.py).
+        # Between attempts to connect. gRPC's own second is one in which all calls of the channel fail, after
+        # a replica was killed and the kernel had put the new connection into its queue
+        # (tests/benchmarks/soak.py).
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 10_000),
         ("grpc.keepalive_time_ms", int(1e3 * connection.keepalive_s)),

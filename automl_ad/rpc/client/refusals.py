@@ -48,7 +48,7 @@ def error_of(failed: Any, connection: Connection, sent: Metadata) -> ServiceErro
     if code in _ERRORS:
         return _ERRORS[code](said, **facts)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and not _is_too_large(said):
-        wait_s = details.retry_after_s if details.retry_after_s is not None else _pushback_s(trailing)
+        wait_s = _wait_s(details, _text(trailing.get(PUSHBACK, "")))
         return Overloaded(f"{target} is busy: {said}", _wait_hint(wait_s), retry_after_s=wait_s, **facts)
     return ServerError(f"{target} answered {code.name}: {said}", _hint(code, said, facts), **facts)
 
@@ -95,9 +95,11 @@ def _note(found: _Details, detail: Any) -> None:
         found.retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
 
 
-def _pushback_s(trailing: dict[str, str | bytes]) -> float | None:
-    milliseconds = _text(trailing.get(PUSHBACK, ""))
-    return int(milliseconds) / 1e3 if milliseconds.isdecimal() else None
+def _wait_s(details: _Details, pushback: str) -> float | None:
+    """When to come back; None where the server does not say, or says never (a pushback that is no number)."""
+    if pushback and not pushback.isdecimal():
+        return None
+    return details.retry_after_s if not pushback else int(pushback) / 1e3
 
 
 def _text(value: str | bytes) -> str:
@@ -105,8 +107,8 @@ def _text(value: str | bytes) -> str:
 
 
 def _is_too_large(said: str) -> bool:
-    """GRPC's own refusal of a message, which has no details and the same code as a busy server's."""
-    return "larger than max" in said
+    """A refusal by gRPC or by the terminator (deploy/nginx), with a busy server's code and no details."""
+    return "larger than max" in said or "larger than the limit" in said
 
 
 def _wait_hint(retry_after_s: float | None) -> str:
@@ -115,7 +117,7 @@ def _wait_hint(retry_after_s: float | None) -> str:
 
 def _hint(code: grpc.StatusCode, said: str, facts: dict[str, str]) -> str:
     if _is_too_large(said):
-        return "send fewer rows at a time: score_table makes chunks, score_stream takes yours"
+        return "send fewer rows at a time (`chunk_rows`, on the command line --chunk-rows)"
     if code is grpc.StatusCode.INTERNAL:
         return f"the server's log knows it as request {facts['request_id']}"
     return ""

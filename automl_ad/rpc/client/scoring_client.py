@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -12,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from automl_ad.results import AnomalyScores, Explanations
 from automl_ad.rpc.client.answers import details_of, explanations_of, joined, model_of, scores_of
+from automl_ad.rpc.client.busy_retries import BusyRetries
 from automl_ad.rpc.client.channel import channel_credentials, channel_options
 from automl_ad.rpc.client.connection import Connection, ConnectionSettings
 from automl_ad.rpc.client.model_info import ModelDetails, ModelInfo
@@ -34,9 +36,10 @@ class ScoringClient:
 
     def __init__(self, target: str, **settings: Unpack[ConnectionSettings]) -> None:
         """`settings` are those of `Connection`. Connects at the first call."""
-        self._connection = Connection(target=target, **settings)
-        self._outgoing = Outgoing(self._connection)
-        self._channel = _open(self._connection)
+        self.connection = Connection(target=target, **settings)
+        self._outgoing = Outgoing(self.connection)
+        self._busy_retries = BusyRetries(self.connection)
+        self._channel = _open(self.connection)
         self._stub = scoring_pb2_grpc.ScoringServiceStub(self._channel)
         self._health = health_pb2_grpc.HealthStub(self._channel)
 
@@ -61,14 +64,14 @@ class ScoringClient:
         answers = Answers(sent)
         metadata = self._outgoing.metadata()
         call: Any = self._stub.ScoreStream(sent.requests(chunks), metadata=metadata)
-        patience = _Patience(call, self._connection.timeout_s)
+        patience = _Patience(call, sent, self.connection.timeout_s)
         try:
             while (response := patience.next_answer()) is not None:
                 yield answers.scores(response)
         except grpc.RpcError as error:
             if patience.is_over:
-                raise too_slow(self._connection, metadata) from None
-            raise error_of(error, self._connection, metadata) from None
+                raise too_slow(self.connection, metadata) from None
+            raise error_of(error, self.connection, metadata) from None
         finally:
             call.cancel()
             sent.stop()
@@ -114,35 +117,52 @@ class ScoringClient:
 
     def _call(self, method: Any, request: Any, *, has_token: bool = True) -> Any:
         metadata = self._outgoing.metadata(has_token=has_token)
-        try:
-            return method(request, timeout=self._connection.timeout_s, metadata=metadata)
-        except grpc.RpcError as error:
-            raise error_of(error, self._connection, metadata) from None
+        attempts = self._busy_retries.attempts()
+        while True:
+            try:
+                answer = method(request, timeout=attempts.left_s, metadata=metadata)
+            except grpc.RpcError as failed:
+                error = error_of(failed, self.connection, metadata)
+            else:
+                attempts.succeeded()
+                return answer
+            time.sleep(attempts.pause_s(error))
 
 
 class _Patience:
-    """Reads the answers of a stream, and cancels it when one of them takes too long."""
+    """Reads the answers of a stream, and cancels it when one takes too long after its chunk was handed over.
 
-    def __init__(self, call: Any, timeout_s: float) -> None:
+    Neither a source that has no chunk yet counts, nor a caller who does not read.
+    """
+
+    def __init__(self, call: Any, sent: SentChunks, timeout_s: float) -> None:
         self._call = call
+        self._sent = sent
         self._timeout_s = timeout_s
         self.is_over = False
         """Whether the call was cancelled here."""
 
     def next_answer(self) -> pb.ScoreStreamResponse | None:
         """The next answer; None at the end. Raises grpc.RpcError."""
-        timer = threading.Timer(self._timeout_s, self._give_up)
-        timer.daemon = True
-        timer.start()
+        has_answer = threading.Event()
+        watcher = threading.Thread(target=self._watch, args=[time.monotonic(), has_answer], daemon=True)
+        watcher.start()
         try:
             answer: pb.ScoreStreamResponse | None = next(self._call, None)
         finally:
-            timer.cancel()
+            has_answer.set()
         return answer
 
-    def _give_up(self) -> None:
-        self.is_over = True
-        self._call.cancel()
+    def _watch(self, began_at: float, has_answer: threading.Event) -> None:
+        left_s = self._timeout_s
+        while not has_answer.wait(left_s):
+            handed_at = self._sent.waiting_since()
+            now = time.monotonic()
+            left_s = self._timeout_s - (now - max(began_at, handed_at if handed_at is not None else now))
+            if left_s <= 0:
+                self.is_over = True
+                self._call.cancel()
+                return
 
 
 def _open(connection: Connection) -> grpc.Channel:

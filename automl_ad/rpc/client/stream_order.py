@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
@@ -18,12 +20,16 @@ ToRequest = Callable[[Any], pb.ScoreRequest]
 
 
 class SentChunks:
-    """Counts what was sent. An error of the caller's chunks ends the requests and is kept for who reads."""
+    """Counts what was sent, and knows since when it waits for an answer.
+
+    An error of the caller's chunks ends the requests and is kept for who reads.
+    """
 
     def __init__(self, to_request: ToRequest) -> None:
         self._to_request = to_request
         self._making = threading.Lock()
         self._is_over = False
+        self._handed_at: deque[float] = deque()
         self.n_sent = 0
         self.error: Exception | None = None
 
@@ -42,6 +48,14 @@ class SentChunks:
         if self._making.acquire(timeout=STOP_S):
             self._making.release()
 
+    def waiting_since(self) -> float | None:
+        """When the oldest chunk without an answer, or the end after the last one, was handed to gRPC."""
+        return next(iter(tuple(self._handed_at)), None)
+
+    def note_answer(self) -> None:
+        """The oldest chunk without an answer has one."""
+        self._handed_at.popleft()
+
     async def requests_async(
         self, chunks: Iterable[Any] | AsyncIterable[Any]
     ) -> AsyncIterator[pb.ScoreStreamRequest]:
@@ -59,6 +73,7 @@ class SentChunks:
                     return self.next_request(chunk)
             except Exception as error:  # noqa: BLE001  gRPC would log it and forget it; the reader raises it again
                 self.error = error
+        self._handed_at.append(time.monotonic())
         return None
 
     def next_request(self, chunk: Any) -> pb.ScoreStreamRequest:
@@ -68,6 +83,7 @@ class SentChunks:
         except AutomlADError as error:
             raise type(error)(f"chunk {self.n_sent}: {error.message}", error.hint) from error
         self.n_sent += 1
+        self._handed_at.append(time.monotonic())
         return request
 
 
@@ -91,7 +107,10 @@ class Answers:
         """The scores of the next chunk. Raises ServerError when they belong to another one."""
         if response.index != self._n_read:
             raise ServerError(f"answers must come in order, got {response.index} in place of {self._n_read}")
+        if response.index >= self._sent.n_sent:
+            raise ServerError(f"a chunk must be sent before its answer, got answer {response.index}")
         self._n_read += 1
+        self._sent.note_answer()
         return scores_of(response.scores)
 
     def finish(self) -> None:

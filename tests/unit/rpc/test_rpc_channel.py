@@ -15,7 +15,7 @@ from automl_ad.errors import ConfigError
 from automl_ad.rpc.client import ScoringClient
 from automl_ad.rpc.client.async_client import AsyncScoringClient
 from automl_ad.rpc.client.connection import Connection, is_this_machine
-from automl_ad.rpc.errors import Overloaded, ServerError
+from automl_ad.rpc.errors import Overloaded, ServerError, ServiceError
 
 SOON = (("grpc-retry-pushback-ms", "1"),)
 """Spares the tests the backoff."""
@@ -85,11 +85,27 @@ class TestRetries:
                     client.score([[1.0]])
         assert n_calls < len(fake.service.requests) <= n_calls + 5
 
-    def test_retries_can_be_switched_off(self, fake):
-        fake.service.always = AWAY
-        with pytest.raises(ServerError):
-            score(fake, retries=False)
+    def test_a_busy_server_is_asked_four_times_and_within_a_budget(self, fake):
+        fake.service.always = BUSY
+        with ScoringClient(fake.address, timeout_s=20) as client:
+            for n_requests in (4, 4 + 1, 4 + 1 + 1):
+                with pytest.raises(Overloaded):
+                    client.score([[1.0]])
+                assert len(fake.service.requests) == n_requests
+
+    def test_a_busy_server_that_wants_more_time_than_there_is_is_not_waited_for(self, fake):
+        late = (("grpc-retry-pushback-ms", "30000"),)
+        fake.service.always = Refusal(code=grpc.StatusCode.RESOURCE_EXHAUSTED, trailing=late)
+        with pytest.raises(Overloaded, match="try again in 30 s"):
+            score(fake)
         assert len(fake.service.requests) == 1
+
+    def test_retries_can_be_switched_off(self, fake):
+        for n_calls, refusal in enumerate((AWAY, BUSY), 1):
+            fake.service.always = refusal
+            with pytest.raises(ServiceError):
+                score(fake, retries=False)
+            assert len(fake.service.requests) == n_calls
 
     def test_the_deadline_covers_all_attempts(self, fake):
         late = (("grpc-retry-pushback-ms", "60000"),)

@@ -171,6 +171,22 @@ def test_a_busy_server_says_when_to_come_back(client, fake):
         assert refused.value.retry_after_s == retry_after_s
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Received message larger than max (20 vs. 10)",
+        "the request is larger than the limit",
+        "the request is larger than max (16 MiB)",
+    ],
+)
+def test_a_message_that_is_too_large_is_not_sent_again_and_no_sign_of_a_busy_server(fake, said):
+    fake.service.always = Refusal(code=grpc.StatusCode.RESOURCE_EXHAUSTED, details=said)
+    with ScoringClient(fake.address, timeout_s=20) as client, pytest.raises(ServerError) as refused:
+        client.score(ROWS)
+    assert "--chunk-rows" in refused.value.hint
+    assert len(fake.service.requests) == 1
+
+
 def test_details_that_no_one_can_read_do_not_hide_the_error(client, fake):
     broken = (("grpc-status-details-bin", b"\xff\xff\xff"),)
     fake.service.refusals = [Refusal(code=grpc.StatusCode.NOT_FOUND, details="gone", trailing=broken)]
@@ -292,6 +308,17 @@ class TestStream:
         fake.service.first_index = 1
         with pytest.raises(ServerError, match="answers must come in order, got 1 in place of 0"):
             next(client.score_stream([ROWS]))
+
+    def test_time_in_which_no_chunk_waits_does_not_count(self, fake):
+        slow = threading.Event()
+
+        def chunks():
+            yield ROWS
+            slow.wait(0.8)
+            yield ROWS
+
+        with ScoringClient(fake.address, timeout_s=0.5) as client:
+            assert len(list(client.score_stream(chunks()))) == 2
 
     def test_an_answer_that_does_not_come_ends_the_stream(self, fake):
         fake.service.may_answer.clear()
