@@ -1,4 +1,4 @@
-"""automl_ad.rpc.v1 on the client: rows -> request, rows -> chunks. `codec` is the server's half."""
+"""automl_ad.rpc.v1 on the client: rows -> request, rows -> chunks. `wire.codec` is the server's half."""
 
 from __future__ import annotations
 
@@ -67,6 +67,12 @@ def as_packed(rows: ClientRows) -> Packed:
     return rows_MF if rows_MF.dtype in (np.float32, np.float64) else rows_MF.astype(np.float64)
 
 
+def own_values(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows; `nbytes` of a slice is that of its rows, since no column refers to values of others."""
+    kinds = [_unshared(field.type) for field in batch.schema]
+    return batch.cast(pa.schema(list(zip(batch.schema.names, kinds, strict=True))))
+
+
 def _table_of(rows: ClientRows) -> pa.Table | None:
     """The rows as a table if they have named columns; None for a matrix."""
     try:
@@ -98,17 +104,27 @@ def _ipc_bytes(table: pa.Table) -> bytes:
 
 
 def _plain(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column in a type that the server takes: no views, no extensions, dictionaries of text only."""
+    """The column in a type that the server takes: no views, no extensions, dictionaries of text that pay."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         return _plain(name, column.cast(kind.storage_type))
-    if types.is_dictionary(kind) and not (
-        types.is_string(kind.value_type) or types.is_large_string(kind.value_type)
-    ):
+    if types.is_dictionary(kind) and not _pays(column):
         return _plain(name, column.cast(kind.value_type))
     if types.is_nested(kind):
         raise RowsError(
             f"column {name!r} of type {kind} cannot be sent", "send a column for each of its values"
         )
-    view = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}.get(kind)
-    return column.cast(view) if view is not None else column
+    return column if types.is_dictionary(kind) else column.cast(_unshared(kind))
+
+
+def _pays(column: pa.ChunkedArray) -> bool:
+    """Whether a dictionary is of text, and no longer than the column: a slice of few rows has all of it."""
+    is_text = types.is_string(column.type.value_type) or types.is_large_string(column.type.value_type)
+    return is_text and sum(len(chunk.dictionary) for chunk in column.chunks) <= len(column)
+
+
+def _unshared(kind: pa.DataType) -> pa.DataType:
+    """The type whose arrays have each row's value at its place: no dictionaries, no views."""
+    if types.is_dictionary(kind):
+        return _unshared(kind.value_type)
+    return {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}.get(kind, kind)

@@ -43,6 +43,8 @@ class FakeService(scoring_pb2_grpc.ScoringServiceServicer):
         self.was_cancelled = threading.Event()
         self.refused_chunk: int | None = None
         self.refused_with = "a row must have 3 features"
+        self.n_chunks_before_end: int | None = None
+        """After which every stream ends, as at a server that stops."""
         self.first_index = 0
 
     def Score(self, request, context):
@@ -59,6 +61,8 @@ class FakeService(scoring_pb2_grpc.ScoringServiceServicer):
             self.may_answer.wait(20)
             if index == self.refused_chunk:
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"chunk {index}: {self.refused_with}")
+            if index == self.n_chunks_before_end:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "the server stops")
             yield pb.ScoreStreamResponse(index=index, scores=answer(request.chunk))
 
     def Explain(self, request, context):

@@ -88,6 +88,35 @@ class TestScore:
         assert {(chunk.model, chunk.model_version) for chunk in chunks} == {("payments", "v1")}
         np.testing.assert_array_equal(pq.read_table(tmp_path / "out")["row_id"], np.arange(120))
 
+    def test_a_long_dictionary_does_not_count_for_every_row(self, run, fake, tmp_path, monkeypatch):
+        monkeypatch.setattr(file_scoring, "CHUNK_BYTES", 2_000)
+        texts = pa.array([f"{number:03d}" * 30 for number in range(200)]).dictionary_encode()
+        pq.write_table(pa.table({"a": np.arange(200.0), "country": texts}), tmp_path / "in.parquet")
+        assert run("score", fake.address, tmp_path / "in.parquet", "-o", tmp_path / "out")[0] == 0
+        sent = [request.chunk.arrow_ipc for request in fake.service.requests[2:]]
+        assert 200 * 98 / 2_000 <= len(sent) < 32  # 19.6 kB in halves of halves
+        assert sum(map(len, sent)) < 2 * 200 * 98
+
+    def test_what_a_stopping_server_left_unanswered_is_sent_to_another(
+        self, run, fake, data, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(file_scoring, "FIRST_PAUSE_S", 0.0)
+        fake.service.n_chunks_before_end = 2
+        assert run("score", fake.address, data, "-o", tmp_path / "out", "--chunk-rows", 10)[0] == 0
+        assert len(fake.service.metadata) == 1 + 6  # two of the twelve chunks a stream
+        np.testing.assert_array_equal(pq.read_table(tmp_path / "out")["anomaly_score"], np.arange(120) / 10)
+
+    def test_a_server_that_answers_nothing_any_more_ends_the_job(
+        self, run, fake, data, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(file_scoring, "RESENDS", 2)
+        monkeypatch.setattr(file_scoring, "FIRST_PAUSE_S", 0.0)
+        fake.service.n_chunks_before_end = 0
+        code, _, stderr = run("score", fake.address, data, "-o", tmp_path / "out")
+        assert (code, "answered UNAVAILABLE: the server stops" in stderr) == (8, True)
+        assert len({sent["x-request-id"] for sent in fake.service.metadata}) == 1 + 1 + 2
+        assert not (tmp_path / "out").exists()
+
     def test_csv_is_read_too(self, run, fake, tmp_path):
         pacsv.write_csv(pa.table({"a": [1, 2], "country": ["SE", "NO"]}), tmp_path / "in.csv")
         assert run("score", fake.address, tmp_path / "in.csv", "-o", tmp_path / "out")[0] == 0

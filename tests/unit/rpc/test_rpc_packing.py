@@ -81,6 +81,13 @@ def test_columns_in_types_that_do_not_travel_are_cast():
     assert unpacked(table, MIXED)["amount"].to_pylist() == [1, 0]
 
 
+def test_slices_of_a_long_dictionary_travel_without_it():
+    texts = pa.array([f"{number}" * 100 for number in range(5_000)]).dictionary_encode()
+    table = pa.table({"text": texts})
+    sizes = [score_request(part, model="", version="").ByteSize() for part in chunks(table, 100)]
+    assert sum(sizes) < 2 * texts.dictionary.nbytes
+
+
 def test_many_chunks_with_other_dictionaries_are_one_batch():
     parts = [FRAME.iloc[:1], FRAME.iloc[1:].assign(country=pd.Categorical(["de"]))] * 200
     table = pa.concat_tables(pa.Table.from_pandas(part, preserve_index=False) for part in parts)
