@@ -23,6 +23,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from automl_ad.data import Feature, Schema
 from automl_ad.results import AnomalyScores
+from automl_ad.rpc.client import ScoringClient
+from automl_ad.rpc.errors import Overloaded, ServiceError
 from automl_ad.rpc.host import Host
 from automl_ad.rpc.models import FixedModels
 from automl_ad.rpc.options import HostOptions
@@ -230,8 +232,22 @@ def test_nothing_else_is_passed_on(channel):
 
 
 def test_a_request_over_the_limit_is_refused(channel):
-    assert code_of(lambda: score(channel, n_rows=100_000)) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    with pytest.raises(grpc.RpcError) as refused:
+        score(channel, n_rows=100_000)
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert refused.value.details() == "the request is larger than max (1m)"
     assert list(score(channel).anomaly_score) == [7]
+
+
+def test_our_client_takes_a_request_over_the_limit_for_no_busy_service(port, ca, tmp_path):
+    ca.cert_pem.write_to_path(tmp_path / "ca.crt")
+    (tmp_path / "token").write_text(TOKEN)
+    rows = np.zeros((100_000, 3), np.float32)
+    files = {"tls_ca": tmp_path / "ca.crt", "token": tmp_path / "token"}
+    with ScoringClient(f"localhost:{port}", **files) as client, pytest.raises(ServiceError) as refused:
+        client.score(rows)
+    assert not isinstance(refused.value, Overloaded)
+    assert "larger than max (1m)" in refused.value.message
 
 
 def test_without_tls_nothing_is_answered(port):
