@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,15 +19,16 @@ from automl_ad.cli.client_flags import (
     TLSAuthority,
     TLSCertificate,
     TLSKey,
+    TLSServerName,
     TokenFile,
     VersionFlag,
     connect,
 )
+from automl_ad.cli.explained_rows import explained_rows
 from automl_ad.cli.row_progress import RowProgress
+from automl_ad.cli.termination import exits_on_sigterm
 
 if TYPE_CHECKING:
-    from automl_ad.results import Explanations
-    from automl_ad.rpc.client import ScoringClient
     from automl_ad.rpc.client.model_info import ModelInfo
 
 app = typer.Typer(no_args_is_help=True, help="Ask a scoring service: score, explain, models, health.")
@@ -52,13 +52,23 @@ def score(
     tls_ca: TLSAuthority = None,
     tls_cert: TLSCertificate = None,
     tls_key: TLSKey = None,
+    tls_server_name: TLSServerName = None,
     timeout: Timeout = "30s",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Score every row of DATA in constant memory; the last line on stdout is the output's path."""
-    with connect(
-        target, token_file=token_file, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, timeout=timeout
-    ) as client:
+    with (
+        exits_on_sigterm(),
+        connect(
+            target,
+            token_file=token_file,
+            tls_ca=tls_ca,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            tls_server_name=tls_server_name,
+            timeout=timeout,
+        ) as client,
+    ):
         from automl_ad.rpc.client.file_scoring import FileJob, score_files
 
         progress = RowProgress(enabled=not quiet)
@@ -92,13 +102,20 @@ def explain(
     tls_ca: TLSAuthority = None,
     tls_cert: TLSCertificate = None,
     tls_key: TLSKey = None,
+    tls_server_name: TLSServerName = None,
     timeout: Timeout = "30s",
 ) -> None:
     """Say of every row of DATA what each feature contributes to its score: one line of JSON a row."""
     with connect(
-        target, token_file=token_file, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, timeout=timeout
+        target,
+        token_file=token_file,
+        tls_ca=tls_ca,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_server_name=tls_server_name,
+        timeout=timeout,
     ) as client:
-        for line in _explained(client, data, model, version, id_column):
+        for line in explained_rows(client, data, model=model, version=version, id_column=id_column):
             print(json.dumps(line, default=str), flush=True)
 
 
@@ -110,11 +127,18 @@ def models(
     tls_ca: TLSAuthority = None,
     tls_cert: TLSCertificate = None,
     tls_key: TLSKey = None,
+    tls_server_name: TLSServerName = None,
     timeout: Timeout = "30s",
 ) -> None:
     """List the models that the token may use, with the columns they read."""
     with connect(
-        target, token_file=token_file, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, timeout=timeout
+        target,
+        token_file=token_file,
+        tls_ca=tls_ca,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_server_name=tls_server_name,
+        timeout=timeout,
     ) as client:
         listed = client.list_models()
     if as_json:
@@ -130,56 +154,28 @@ def health(
     tls_ca: TLSAuthority = None,
     tls_cert: TLSCertificate = None,
     tls_key: TLSKey = None,
+    tls_server_name: TLSServerName = None,
     timeout: Timeout = "5s",
 ) -> None:
-    """Ask grpc.health.v1, without a token: exit code 0 when the service answers calls, else 1."""
+    """Ask grpc.health.v1, without a token: exit code 0 when calls are answered, else 1; 2 for wrong flags."""
+    from automl_ad.rpc.errors import ServiceError
+
     try:
         with connect(
-            target, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, timeout=timeout, has_token=False
+            target,
+            tls_ca=tls_ca,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            tls_server_name=tls_server_name,
+            timeout=timeout,
+            has_token=False,
         ) as client:
             answer = "SERVING" if client.is_serving(service) else "NOT_SERVING"
-    except ConnectionError as error:
+    except ServiceError as error:
         print(f"automl-ad: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     print(answer)
     raise typer.Exit(0 if answer == "SERVING" else 1)
-
-
-def _explained(
-    client: ScoringClient, data: list[str], model: str, version: str, id_column: str | None
-) -> Iterator[dict[str, Any]]:
-    from automl_ad.data import iter_batches
-
-    info = client.get_model(model, version).model
-    columns = [feature.name for feature in info.features]
-    n_done = 0
-    for batch in iter_batches(data, columns, id_column=id_column, batch_rows=max(1, info.max_explained_rows)):
-        explained = client.explain(batch.select(columns), model=info.name, version=info.version)
-        row_ids = (
-            batch.column(id_column).to_pylist()
-            if id_column is not None
-            else range(n_done, n_done + batch.num_rows)
-        )
-        yield from (_line(explained, row, row_id) for row, row_id in enumerate(row_ids))
-        n_done += batch.num_rows
-
-
-def _line(explained: Explanations, row: int, row_id: object) -> dict[str, Any]:
-    """What is printed of one row: the strongest contributions first."""
-    strongest = sorted(
-        zip(explained.features, explained.contributions[row].tolist(), strict=True),
-        key=lambda pair: -abs(pair[1]),
-    )
-    errors = dict(zip(explained.features, explained.standard_errors[row].tolist(), strict=True))
-    return {
-        "row_id": row_id,
-        "anomaly_score": float(explained.anomaly_score[row]),
-        "reference_score": explained.reference_score,
-        "contributions": dict(strongest),
-        "standard_errors": {name: errors[name] for name, _ in strongest},
-        "model": explained.model,
-        "version": explained.version,
-    }
 
 
 def _print_models(listed: list[ModelInfo]) -> None:

@@ -39,6 +39,9 @@ TLSAuthority = Annotated[
 ]
 TLSCertificate = Annotated[Path | None, typer.Option(help="PEM file of a certificate of one's own (mTLS).")]
 TLSKey = Annotated[Path | None, typer.Option(help="PEM file of its key.")]
+TLSServerName = Annotated[
+    str | None, typer.Option(help="Name in the server's certificate, where TARGET is another, as localhost.")
+]
 Timeout = Annotated[str, typer.Option(help="Longest wait for an answer, such as 30s or 2m.")]
 
 
@@ -49,6 +52,7 @@ def connect(
     tls_ca: str | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    tls_server_name: str | None,
     timeout: str,
     has_token: bool = True,
 ) -> ScoringClient:
@@ -64,6 +68,7 @@ def connect(
         tls_ca=tls_ca,
         tls_certificate=tls_cert,
         tls_key=tls_key,
+        tls_server_name=tls_server_name,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from automl_ad.cli.row_progress import RowProgress
+from automl_ad.cli.termination import exits_on_sigterm
 
 
 def score(
@@ -35,7 +36,8 @@ def score(
 
     scorer = Scorer.load(artifact, device=device)
     progress = RowProgress(enabled=not quiet)
-    report = score_sources(scorer, data, output, id_column=id_column, on_progress=progress)
+    with exits_on_sigterm():
+        report = score_sources(scorer, data, output, id_column=id_column, on_progress=progress)
     threshold = scorer.manifest.threshold
     progress.finish(
         report, model=scorer.name, version=scorer.version, threshold=threshold.value, rule=threshold.rule

@@ -71,6 +71,15 @@ def score_batches(
     return BatchReport(n_rows=n_rows, n_anomalies=n_anomalies)
 
 
+@contextmanager
+def rows_counted_from(start: int) -> Iterator[None]:
+    """RowsError about a batch whose first row is row `start` leaves the block with the position over all."""
+    try:
+        yield
+    except RowsError as error:
+        raise RowsError(_counted_from(start, error.message), error.hint) from error
+
+
 def _scored_batches(
     batches: Iterator[pa.RecordBatch],
     score: ScoreAll,
@@ -96,10 +105,8 @@ def _noted(batches: Iterator[pa.RecordBatch], waiting: deque[pa.RecordBatch]) ->
 
 
 def _next_scores(answers: Iterator[AnomalyScores], n_done: int) -> AnomalyScores | None:
-    try:
+    with rows_counted_from(n_done):
         return next(answers, None)
-    except RowsError as error:
-        raise RowsError(_counted_from(n_done, error.message), error.hint) from error
 
 
 def _row_ids(batch: pa.RecordBatch, start: int, id_column: str | None) -> pa.Array:
@@ -132,12 +139,14 @@ def _counted_from(start: int, message: str) -> str:
 def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     """The same rows in tables of at least ROW_GROUP_ROWS, the last one excepted; none without rows."""
     pending: list[pa.RecordBatch] = []
+    n_pending = 0
     for batch in batches:
         pending.append(batch)
-        if sum(gathered.num_rows for gathered in pending) >= ROW_GROUP_ROWS:
+        n_pending += batch.num_rows
+        if n_pending >= ROW_GROUP_ROWS:
             yield pa.Table.from_batches(pending)
-            pending = []
-    if any(batch.num_rows for batch in pending):
+            pending, n_pending = [], 0
+    if n_pending:
         yield pa.Table.from_batches(pending)
 
 
@@ -157,9 +166,17 @@ def _completed(output: Path) -> Iterator[Path]:
     partial = output.with_name(f".{output.name}.{secrets.token_hex(4)}.partial")
     try:
         yield partial
-        descriptor = os.open(partial, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
+        _sync(partial)
         partial.replace(output)
+        _sync(output.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until the file's bytes, or the folder's names, would outlive a power failure."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

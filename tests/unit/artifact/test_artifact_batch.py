@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -141,6 +143,22 @@ def test_quiet_command_says_only_the_path(ensemble_path, table, tmp_path):
         ["score", str(ensemble_path), str(tmp_path / "in.parquet"), "-o", str(tmp_path / "o"), "--quiet"],
     )
     assert (run.stdout, run.stderr) == (f"{tmp_path / 'o'}\n", "")
+
+
+def test_command_ended_by_sigterm_leaves_no_partial_file(ensemble_path, table, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "MAX_BATCH_ROWS", 100)
+    monkeypatch.setattr(scores_file, "ROW_GROUP_ROWS", 1)
+    monkeypatch.setattr(
+        "automl_ad.cli.row_progress.RowProgress.__call__",
+        lambda _self, n_rows: signal.raise_signal(signal.SIGTERM) if n_rows > 100 else None,
+    )
+    pq.write_table(table, tmp_path / "in.parquet")
+    arguments = ["score", str(ensemble_path), str(tmp_path / "in.parquet"), "-o", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", ["automl-ad", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 143
+    assert [path.name for path in tmp_path.iterdir()] == ["in.parquet"]
 
 
 def test_command_ends_with_code_3_on_a_broken_artifact(tmp_path, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 
 import grpc
@@ -11,10 +12,12 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
+import trustme
 from client_fakes import Refusal, listening, rich
-from grpc_health.v1 import health_pb2
+from grpc_health.v1 import health, health_pb2
 
 from automl_ad import cli
+from automl_ad.data import scores_file
 from automl_ad.rpc.client import file_scoring
 
 
@@ -142,6 +145,17 @@ class TestScore:
         assert (tmp_path / "out").read_text() == "older"
         assert sorted(file.name for file in tmp_path.iterdir()) == ["one.parquet", "out", "two.parquet"]
 
+    def test_sigterm_leaves_no_partial_file_either(self, run, fake, data, tmp_path, monkeypatch):
+        before = signal.getsignal(signal.SIGTERM)
+        monkeypatch.setattr(
+            "automl_ad.cli.row_progress.RowProgress.__call__",
+            lambda _self, n_rows: signal.raise_signal(signal.SIGTERM) if n_rows > 25 else None,
+        )
+        monkeypatch.setattr(scores_file, "ROW_GROUP_ROWS", 1)
+        assert run("score", fake.address, data, "-o", tmp_path / "out", "--chunk-rows", 25)[0] == 143
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["one.parquet", "two.parquet"]
+        assert signal.getsignal(signal.SIGTERM) is before
+
     def test_a_missing_column_is_named_before_a_row_is_sent(self, run, fake, tmp_path):
         pq.write_table(pa.table({"a": [1.0]}), tmp_path / "in.parquet")
         code, _, stderr = run("score", fake.address, tmp_path / "in.parquet", "-o", tmp_path / "out")
@@ -193,6 +207,42 @@ def test_explanations_are_lines_of_json(run, fake, data):
         "version": "v1",
     }
     assert len(fake.service.requests) == 1 + 120 / 4
+
+
+def test_rows_that_cannot_be_explained_are_counted_over_all_data(run, fake, data):
+    no_finite = "column 'a' must be finite, got inf in row 3"
+    refusal = Refusal(code=grpc.StatusCode.INVALID_ARGUMENT, details=no_finite)
+    fake.service.refusals = [None, None, refusal]  # the model is asked for, then 4 rows at a time
+    code, stdout, stderr = run("explain", fake.address, data)
+    assert (code, len(stdout.splitlines())) == (3, 4)
+    assert "got inf in row 7" in stderr
+
+
+def test_the_name_in_the_certificate_can_be_given(run, tmp_path):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    issued = authority.issue_cert("models.example")
+    pair = (issued.private_key_pem.bytes(), issued.cert_chain_pems[0].bytes())
+    with listening(grpc.ssl_server_credentials([pair])) as secure:
+        asked = ("health", secure.address, "--tls-ca", tmp_path / "ca.pem")
+        assert run(*asked, "--tls-server-name", "models.example")[:2] == (0, "SERVING\n")
+        assert run(*asked, "--timeout", "1s")[0] == 1
+
+
+@pytest.mark.parametrize("code", ["UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "INTERNAL"])
+def test_health_is_1_whatever_the_refusal_is(run, monkeypatch, code):
+    def refuse(_self, _request, context):
+        context.abort(grpc.StatusCode[code], "refused")
+
+    monkeypatch.setattr(health.HealthServicer, "Check", refuse)
+    with listening() as running:
+        exit_code, stdout, stderr = run("health", running.address)
+    assert (exit_code, stdout) == (1, "")
+    assert "refused" in stderr
+
+
+def test_health_of_a_service_that_is_not_known_is_1(run, fake):
+    assert run("health", fake.address, "--service", "no.such.Service")[:2] == (1, "")
 
 
 def test_health_is_an_exit_code(run, fake, monkeypatch):
