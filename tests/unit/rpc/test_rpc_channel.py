@@ -110,7 +110,7 @@ class TestRetries:
     def test_the_deadline_covers_all_attempts(self, fake):
         late = (("grpc-retry-pushback-ms", "60000"),)
         fake.service.always = Refusal(code=grpc.StatusCode.UNAVAILABLE, trailing=late)
-        with ScoringClient(fake.address, timeout_s=0.1) as client, pytest.raises(ServerError):
+        with ScoringClient(fake.address, timeout_s=1.0) as client, pytest.raises(ServerError):
             client.score([[1.0]])
         assert len(fake.service.requests) == 1
 
