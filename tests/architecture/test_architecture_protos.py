@@ -19,10 +19,13 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def protos(tmp_path: Path) -> Path:
-    """A copy of the protos that keeps every promise, outside of git."""
+    """A copy of the protos that keeps every promise, with a history of its own."""
     copy = tmp_path / "protos"
     shutil.copytree(ROOT / "protos", copy)
     assert run(copy, "accept.sh").returncode == 0
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-C", str(tmp_path)]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "The API"]):
+        subprocess.run([*git, *words], check=True)
     return copy
 
 
