@@ -42,6 +42,8 @@ def configure() -> Iterator[Configure]:
     """Configures the logs onto a text of their own, and puts everything back."""
     touched = [logging.getLogger(name) for name in (None, "ray", "grpc", "opentelemetry.trace")]
     before = [(logger, logger.handlers[:], logger.level, logger.propagate) for logger in touched]
+    for logger in touched:
+        logger.setLevel(logging.NOTSET)  # whatever ran before: `ray.init` leaves Ray's at ERROR
 
     def configured(format: logs.LogFormat, **options: int) -> io.StringIO:
         stream = io.StringIO()
