@@ -65,7 +65,9 @@ class Engine:
                 response = encode(scores)
             else:
                 scores, response = await self.in_thread(
-                    lambda: _whole(scorer.score(decode(request, scorer, self._limits)), encode)
+                    lambda: _whole(
+                        scorer.score(decode(request, scorer, self._limits) if rows is None else rows), encode
+                    )
                 )
         call.n_rows += len(scores.anomaly_score)
         self._metrics.scored(scores)

@@ -98,6 +98,13 @@ def test_large_requests_run_on_threads_and_small_ones_do_not(lane, scorer):
     assert all(name.startswith("scoring") for name in scorer.threads)
 
 
+def test_few_bytes_of_many_rows_run_on_threads_too(scorer, serve_in_thread):
+    options = HostOptions(port=0, limits=Limits(max_batch_rows=2), drain_s=1)
+    with serve_in_thread([scorer], options) as host, grpc.insecure_channel(host.address) as channel:
+        assert list(score(channel, [1, 0, 0, 2, 0, 0, 3, 0, 0]).anomaly_score) == [1, 2, 3]
+    assert all(name.startswith("scoring") for name in scorer.threads)
+
+
 def test_the_loop_answers_while_scoring_takes_long_and_the_deadline_ends_the_wait(lane, scorer):
     scorer.may_finish.clear()
     try:
